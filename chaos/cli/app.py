@@ -16,6 +16,7 @@ from chaos.cli.scenarios import scenarios_command
 from chaos.cli.setup import init_command, rbac_command
 from chaos.cli.undo import status_command, undo_command
 from chaos.errors import GamedayError, one_line
+from chaos.history.writing.redaction import without_secrets
 from chaos.lab import Lab
 from chaos.lab.bring_up import prepare
 from chaos.lab.doctor import diagnose
@@ -48,7 +49,7 @@ def main() -> None:
     try:
         app()
     except GamedayError as error:
-        print(f"gameday: {error}", file=sys.stderr)  # noqa: T201  # a command speaks on its streams
+        print(f"gameday: {without_secrets(str(error))}", file=sys.stderr)  # noqa: T201  # a command speaks on its streams
         sys.exit(error.exit_code)
 
 

@@ -89,7 +89,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         if ready is not None:
             ready.trial.stop(_in_words(error))
         if isinstance(error, NotAllowed) and not options_of(pyfuncitem.config).require_consent:
-            pytest.skip(str(error))
+            pytest.skip(_without_secrets(str(error)))
         raise
     if ready is not None and ready.trial.judgement is None:
         raise NotProven("the scenario returned without trial.judge(…): nothing was claimed, so nothing is proved")
@@ -106,11 +106,17 @@ def _in_words(error: BaseException) -> str:
 def pytest_runtest_makereport(
     call: pytest.CallInfo[None],
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Show our own errors as the sentences that they are, without a traceback."""
+    """Show our own errors as the sentences that they are, without a traceback, nor a secret in the cluster's words."""
     report = yield
     if call.excinfo is not None and isinstance(call.excinfo.value, NotProven | GamedayError):
-        report.longrepr = f"{type(call.excinfo.value).__name__}:\n{call.excinfo.value}"
+        report.longrepr = f"{type(call.excinfo.value).__name__}:\n{_without_secrets(str(call.excinfo.value))}"
     return report
+
+
+def _without_secrets(text: str) -> str:
+    from chaos.history.writing.redaction import without_secrets
+
+    return str(without_secrets(text))
 
 
 @pytest.hookimpl(trylast=True)

@@ -9,6 +9,7 @@ import pytest
 from chaos.errors import NotAllowed, UsageError, one_line
 from chaos.faults.permissions import DEPLOYED, LOAD, LOAD_POLICY, Activity, deploying_rights
 from chaos.faults.scenario_analysis import activities_of, raises_load
+from chaos.history.writing.redaction import without_secrets
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.manifest_folder import Manifests, read_manifests
@@ -75,7 +76,7 @@ def adopted_for(
     adopted = environment.adoption.find()
     activities = scenario_activities(request.node, load)
     if lacks := lacks_of_adopted(request.node, environment, adopted, activities):
-        pytest.skip(one_line("; ".join(dict.fromkeys(lacks))))
+        _skip(lacks)
     _skip_refused(unallowed(environment.adoption, adopted, activities), require_consent=require_consent)
     require_rights(environment.adoption, adopted, activities, load_pods=load.in_cluster)
     require_usage(environment.adoption, adopted, scales="autoscale" in wanted_fields(request.node))
@@ -88,7 +89,11 @@ def _skip_refused(objections: Iterable[str], *, require_consent: bool) -> None:
     if refused := "; ".join(objections):
         if require_consent:
             raise NotAllowed(refused)
-        pytest.skip(one_line(refused))
+        _skip([refused])
+
+
+def _skip(lacks: Iterable[str]) -> None:
+    pytest.skip(one_line(str(without_secrets("; ".join(dict.fromkeys(lacks))))))
 
 
 def lacks_of_adopted(
@@ -119,7 +124,7 @@ def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: M
         *unmet(spec, wanted_fields(request.node)),
         *_without_data(request.node, spec, "manifests cannot say it"),
     ]:
-        pytest.skip(one_line("; ".join(dict.fromkeys(lacks))))
+        _skip(lacks)
     return manifests
 
 
@@ -173,7 +178,7 @@ def refuse_unmet(request: pytest.FixtureRequest, environment: Environment, spec:
     `ours`: whether the spec is what is deployed, so that it says which storage classes that takes.
     """
     if lacks := lacks_to_deploy(request.node, environment, spec, ours=ours):
-        pytest.skip(one_line("; ".join(dict.fromkeys(lacks))))
+        _skip(lacks)
 
 
 def lacks_to_deploy(node: pytest.Item, environment: Environment, spec: SystemSpec, *, ours: bool) -> list[str]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import GamedayError
-from chaos.history.writing.redaction import redacted_words
+from chaos.history.writing.redaction import redacted_words, without_secrets
 from chaos.plugin.markers import (
     adopted_for,
     load_for,
@@ -51,7 +51,7 @@ def environment(config: pytest.Config) -> Iterator[Environment]:
             with _opened(config, options_of(config)) as opened:
                 yield opened
         except GamedayError as error:
-            pytest.exit(str(error), returncode=int(pytest.ExitCode.USAGE_ERROR))
+            pytest.exit(str(without_secrets(str(error))), returncode=int(pytest.ExitCode.USAGE_ERROR))
 
 
 @contextmanager

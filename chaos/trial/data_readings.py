@@ -15,7 +15,7 @@ from typing import Any
 
 from chaos.cluster import DRY_RUN, Cluster, Command, DryRunExecutor, Executor, Journal, Ran, Recorder, execute, path_of
 from chaos.errors import GamedayError, UsageError
-from chaos.history.writing.redaction import without_secrets
+from chaos.history.writing.redaction import redacted_message
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from chaos.system.spec.compatibility import NO_DATA
@@ -80,7 +80,7 @@ def _read(cluster: Cluster, executor: Executor, journal: Journal, pod: Ref, data
             return
         # A file that cannot be read ends the command with its own code; everything else says nothing of the file.
         known = ran.exit_code is not None and ran.exit_code < NO_TOOL
-        reason = without_secrets(" ".join((ran.stderr or ran.reason).split()))[:REASON_MAX]
+        reason = redacted_message(" ".join((ran.stderr or ran.reason).split()))[:REASON_MAX]
         entry.end("fail" if known else "info", reason=reason, files=files, answer=answer)
 
 

@@ -19,7 +19,7 @@ from chaos.clock import seconds
 from chaos.errors import HarnessBroken, NotProven, UsageError
 from chaos.faults import Awaited, Fault, Injection, Until
 from chaos.history import load_history
-from chaos.history.writing.redaction import without_secrets
+from chaos.history.writing.redaction import redacted_message
 from chaos.slo import Slo
 from chaos.trial.active_faults import ActiveFaults
 from chaos.trial.context import TrialContext
@@ -208,7 +208,7 @@ class Trial:
 
     def _say(self, text: str) -> None:
         """Show a line, of which parts may be words of the cluster."""
-        self._output.say(str(without_secrets(text)))
+        self._output.say(redacted_message(text))
 
     def _live(self) -> TrialContext | None:
         return None if self._stopped else self._context

@@ -16,6 +16,7 @@ from chaos.cluster.transport import Transport
 from chaos.errors import ClusterRefused, HarnessBroken
 from chaos.history.reading.measurements import usage_of
 from chaos.history.writing.jsonl import AppendFile
+from chaos.history.writing.redaction import redacted_message
 
 __all__ = ["Sampler", "Sampling"]
 
@@ -88,6 +89,7 @@ class Sampler:
             said = {"error": refused.what}
         if "error" in said:
             self._last = None
+            said = {"error": redacted_message(str(said["error"]))}
         self._write({"asked_ns": asked_ns, **said})
 
     def _said(self, items: list[dict[str, Any]]) -> dict[str, Any]:

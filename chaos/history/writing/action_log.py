@@ -11,7 +11,7 @@ from typing import Any, Self
 from chaos.clock import Clock
 from chaos.history import Outcome
 from chaos.history.writing.jsonl import AppendFile, as_line
-from chaos.history.writing.redaction import without_secrets
+from chaos.history.writing.redaction import redacted_message, without_secrets
 from chaos.objects.base import Ref
 
 __all__ = ["Entry", "Journal", "NullJournal"]
@@ -84,12 +84,9 @@ class Journal:
 
 
 def _kept(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Reasons, proofs and notes may be words of the cluster. What an action changes comes without secrets already."""
-    kept = {name: without_secrets(value) if isinstance(value, str) else value for name, value in fields.items()}
-    detail = kept.get("detail")
-    if isinstance(detail, Mapping) and isinstance(detail.get("reason"), str):
-        kept["detail"] = {**detail, "reason": without_secrets(detail["reason"])}
-    return kept
+    """Reasons, proofs and notes may be words of the cluster, parameters and details what a fault was given."""
+    kept: dict[str, Any] = without_secrets(fields)
+    return {name: redacted_message(value) if isinstance(value, str) else value for name, value in kept.items()}
 
 
 class NullJournal(Journal):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["hashed", "redacted", "redacted_output", "redacted_words", "without_secrets"]
+__all__ = ["hashed", "redacted", "redacted_message", "redacted_output", "redacted_words", "without_secrets"]
 
 NAMES = (
     r"(?:password|passwd|passphrase|token|api[-_]?key|secret|secret[-_]?key|access[-_]?key|private[-_]?key"
@@ -38,17 +38,28 @@ BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 DROPPED = frozenset({"managedFields", "kubectl.kubernetes.io/last-applied-configuration"})
 """Copies of what is written elsewhere, with every value in them."""
 
+MESSAGES = frozenset({"message", "note", "reason"})
+"""What programs say in words, of themselves and of what they were told: a kubelet quotes commands and their output."""
+
 HASH_LENGTH = 12
+HASHED = re.compile(rf"redacted:[0-9a-f]{{{HASH_LENGTH}}}")
 
 
 def hashed(value: str) -> str:
     """What stands in place of a value: the same for the same value, and nothing that leads back to it."""
+    if HASHED.fullmatch(value):
+        return value
     return f"redacted:{hashlib.sha256(value.encode(errors='replace')).hexdigest()[:HASH_LENGTH]}"
 
 
 def redacted(kind: str, body: Any) -> Any:
     """The body of a change as the action log keeps it: nothing of a Secret, and no secret of anything else."""
     return "left out: a Secret" if kind == "Secret" and body is not None else without_secrets(body)
+
+
+def redacted_message(text: str) -> str:
+    """What somebody said in words, without credentials: `--api-key VALUE` and `TOKEN=VALUE` too, as in a command."""
+    return _phrase(text)
 
 
 def redacted_words(words: Iterable[str]) -> list[str]:
@@ -96,7 +107,9 @@ def without_secrets(part: Any) -> Any:
 
 def _value(key: Any, value: Any) -> Any:
     if isinstance(value, str):
-        return hashed(value) if value and _is_credential(str(key)) else _document(value)
+        if value and _is_credential(str(key)):
+            return hashed(value)
+        return _phrase(_document(value)) if key in MESSAGES else _document(value)
     if key in ("env", "httpHeaders"):
         return _environment(value)
     if key in ("args", "command") and isinstance(value, (list, tuple)):

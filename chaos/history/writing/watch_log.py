@@ -49,7 +49,7 @@ class WatchLogWriter:
         return self._write(at_ns, "END")
 
     def _write(self, at_ns: int, type_: str, **fields: Any) -> int:
-        return self._file.write(at_ns, self._head + as_line({"type": type_, **fields})[1:])
+        return self._file.write(at_ns, self._head + as_line({"type": type_, **without_secrets(fields)})[1:])
 
 
 def _kept(received: bytes) -> bytes:

@@ -75,6 +75,10 @@ def test_answers_are_kept_as_they_were_sent_and_repeats_in_a_word(tmp_path: Path
         (Answer(503, b'{"message": "the server is currently unable"}'), "503 the server is currently unable"),
         (Broken("it broke"), "it broke"),
         (Answer(200, b"no json"), "200 no json"),
+        (
+            Answer(502, b"get https://u:s3cr3t@kubelet with Bearer s3cr3t-s3cr3t"),
+            "502 get https://redacted@kubelet with Bearer redacted",
+        ),
     ],
 )
 def test_an_api_that_does_not_answer_is_evidence(tmp_path: Path, answer: Answer | Exception, words: str) -> None:

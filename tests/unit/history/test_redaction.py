@@ -13,7 +13,14 @@ from chaos.errors import HarnessBroken
 from chaos.faults import CommandInfrastructure, RollingUpdate
 from chaos.history.writing.action_log import Journal
 from chaos.history.writing.jsonl import AppendFile, private_folder, write_private
-from chaos.history.writing.redaction import hashed, redacted, redacted_output, redacted_words, without_secrets
+from chaos.history.writing.redaction import (
+    hashed,
+    redacted,
+    redacted_message,
+    redacted_output,
+    redacted_words,
+    without_secrets,
+)
 from chaos.history.writing.watch_log import WatchLogWriter
 from chaos.objects.base import Ref
 from loadgen.driver import channel
@@ -243,3 +250,66 @@ def test_an_object_within_a_text_is_kept_as_that_object_is() -> None:
     assert CANARY not in json.dumps(kept)
     assert hashed(CANARY) in kept["data"]["0001"]
     assert (kept["data"]["0002"], kept["data"]["0003"]) == ('{"a": 1}', "{not JSON")
+
+
+TOLD = (
+    f"Exec lifecycle hook ([sh -c curl -H 'X-Api-Key: {CANARY}' me/drain]) for Container \"model\" failed",
+    f"Liveness probe failed: usage: probe --api-key {CANARY} --port 80",
+    f'Error: failed to start container: exec: "--hf-token={CANARY}": executable file not found in $PATH',
+    f"admission webhook denied the request: HF_TOKEN={CANARY} must come from a Secret",
+    f"Failed to pull image: unauthorized: https://user:{CANARY}@hub.example/v2?X-Amz-Signature={CANARY}&n=1",
+    f"Get https://metrics: 401, sent Authorization: Bearer {CANARY}",
+)
+"""What kubelets, webhooks, libraries and programs say, with what they were given."""
+
+
+@pytest.mark.parametrize("text", TOLD)
+def test_what_is_told_of_a_failure_holds_no_credential(text: str, tmp_path: Path) -> None:
+    """In an Event, a status and a condition; as the reason of a gap, of an action and of a fault that missed."""
+    event = {"message": text, "note": text, "series": {"reason": text}}
+    ended = {"state": {"terminated": {"message": text}}, "conditions": [{"reason": "Failed", "message": text}]}
+    kept = without_secrets({**event, "status": ended})
+    assert CANARY not in json.dumps(kept)
+    assert without_secrets(kept) == kept
+    log = WatchLogWriter("Pod", AppendFile(tmp_path / "watch.jsonl"))
+    log.gap(1, 0, text)
+    log.resumed(2, 1, text)
+    with Journal(tmp_path / "actions.jsonl", Clock.start()) as journal:
+        journal.event("fault-missed", fault="f-1", reason=text)
+        journal.event("fault-begin", parameters={"message": text, "api_key": CANARY}, words=text)
+        with journal.action("patch", Ref("Pod", "llm", "chat-1")) as entry:
+            entry.end("fail", reason=text, answer={"message": text})
+    for name in ("watch.jsonl", "actions.jsonl"):
+        assert CANARY not in (tmp_path / name).read_text()
+
+
+def test_an_object_within_a_message_is_kept_as_that_object_is() -> None:
+    """A program may end with its settings as its last words."""
+    told = {"message": json.dumps({"env": [{"name": "A", "value": CANARY}], "args": ["--token", CANARY]})}
+    assert CANARY not in json.dumps(without_secrets(told))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint {gpu: true}.",
+        'MountVolume.SetUp failed for volume "token" : secret "hf-token" not found',
+        "Readiness probe failed: HTTP probe failed with statuscode: 503",
+        "New size: 5; reason: cpu resource utilization (percentage of request) above target",
+        'Error: secret "registry" not found; couldn\'t find key password in Secret llm/hf',
+        "max-tokens: 6, tokenizer: llama, keys: 2, secrets: 3",
+    ],
+)
+def test_a_reason_without_a_credential_stays_as_it_was(text: str) -> None:
+    """Checks and people read it."""
+    event = {"message": text, "note": text, "reason": text}
+    assert without_secrets(event) == event
+    assert redacted_message(text) == text
+
+
+def test_what_is_hashed_stays_so() -> None:
+    """Whatever goes through it twice is kept as once: a change would be seen where there was none."""
+    once = without_secrets(pod())
+    assert without_secrets(once) == once
+    assert hashed(hashed(CANARY)) == hashed(CANARY)
+    assert redacted_words(redacted_words(["--api-key", CANARY])) == ["--api-key", hashed(CANARY)]

@@ -66,6 +66,31 @@ def test_junit_has_a_property_for_each_finding(pytester: pytest.Pytester, saved:
     assert str(told["finding recovered"]).startswith("UNKNOWN recovered")
 
 
+REFUSED = """
+from chaos.errors import {error}
+from chaos.plugin import markers
+
+CANARY = "sk-canary-" + "1234567890abcdef"
+TOLD = f"403 denied: https://u:{{CANARY}}@hub/v2?sig={{CANARY}} with Bearer {{CANARY}}"
+
+def test_claim():
+    raise {error}(TOLD)
+
+def test_lacks():
+    markers._skip([TOLD])
+"""
+
+
+@pytest.mark.parametrize("error", ["ClusterRefused", "TimedOut", "NotAllowed", "HarnessBroken", "NotProven"])
+def test_our_errors_quote_no_secret_of_the_cluster(pytester: pytest.Pytester, error: str) -> None:
+    """What a server or a webhook says is shown on the terminal and in JUnit's file, without what lets in."""
+    pytester.makepyfile(test_scenario=REFUSED.format(error=error))
+    result = pytester.runpytest("--junitxml", "junit.xml", "-rA")
+    told = result.stdout.str() + result.stderr.str() + (pytester.path / "junit.xml").read_text()
+    assert told.count("redacted@hub") >= 4
+    assert "sk-canary-1234567890abcdef" not in told
+
+
 MEASURES = """
 class Raises:
     name = "own-check"
