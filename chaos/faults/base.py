@@ -23,6 +23,8 @@ from chaos.objects.base import Raw, Ref
 
 __all__ = [
     "API_ALLOWANCE_S",
+    "BY_UNDO",
+    "NOTHING_LEFT",
     "Awaited",
     "DeploymentFault",
     "Disruption",
@@ -35,6 +37,10 @@ __all__ = [
 
 API_ALLOWANCE_S = 10.0
 """Kubernetes' own objective for a single-object mutation is 1 s at the 99th percentile; a small cluster gets more."""
+
+BY_UNDO = "it stays until `gameday undo` runs, by hand or as the CronJob of `gameday rbac --undo-cronjob`"
+
+NOTHING_LEFT = ""
 
 T = TypeVar("T")
 
@@ -77,6 +83,7 @@ class Fault(ABC):
         hits_nodes: Its victims are nodes, so each node's owner is asked as well.
         evicts: It asks for evictions, so a disruption budget that is spent already is in its way.
         silent: Its victims may read as Ready while it is active, and serve nobody all the same.
+        if_run_dies: What becomes of it where the run is killed and nobody comes back; empty: nothing is left to undo.
         workload_kind: The only kind of workload that it can change, empty for any.
         actions: Names of actions that it journals and that are not in `chaos.history.action_names`.
     """
@@ -88,6 +95,7 @@ class Fault(ABC):
     hits_nodes: ClassVar[bool] = False
     evicts: ClassVar[bool] = False
     silent: ClassVar[bool] = False
+    if_run_dies: ClassVar[str] = BY_UNDO
     workload_kind: ClassVar[str] = ""
     actions: ClassVar[tuple[str, ...]] = ()
 

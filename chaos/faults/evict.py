@@ -7,7 +7,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from chaos.cluster import Done, mutations
-from chaos.faults.base import Injection, TargetedFault
+from chaos.faults.base import NOTHING_LEFT, Injection, TargetedFault
 from chaos.faults.context import FaultContext
 from chaos.faults.permissions import EVICT, Right
 from chaos.faults.support.background_task import Ending
@@ -28,6 +28,7 @@ class Evict(TargetedFault):
 
     name: ClassVar[str] = "evict"
     permissions: ClassVar[tuple[Right, ...]] = EVICT
+    if_run_dies: ClassVar[str] = NOTHING_LEFT
     evicts: ClassVar[bool] = True
 
     grace_s: int | None = None

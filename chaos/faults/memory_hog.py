@@ -62,6 +62,7 @@ class MemoryHog(TargetedFault):
 
     name: ClassVar[str] = "memory-hog"
     permissions: ClassVar[tuple[Right, ...]] = EXEC
+    if_run_dies: ClassVar[str] = f"it ends by itself after {HOLD_S:g} s"
 
     piece_mib: int = 16
     container: str = ""

@@ -42,6 +42,7 @@ class NodeDown(TargetedFault):
     )
     hits_nodes: ClassVar[bool] = True
     silent: ClassVar[bool] = True
+    if_run_dies: ClassVar[str] = "it stays off until `gameday undo` runs where the command is that switches it on"
 
     leave_foreign: bool = False
     every_node: bool = False

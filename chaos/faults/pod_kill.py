@@ -6,7 +6,7 @@ from typing import ClassVar
 from typing_extensions import override
 
 from chaos.cluster import mutations
-from chaos.faults.base import API_ALLOWANCE_S, Injection, TargetedFault, each
+from chaos.faults.base import API_ALLOWANCE_S, NOTHING_LEFT, Injection, TargetedFault, each
 from chaos.faults.context import FaultContext
 from chaos.faults.permissions import Right, rights
 from chaos.objects.base import Ref
@@ -27,6 +27,7 @@ class PodKill(TargetedFault):
 
     name: ClassVar[str] = "pod-kill"
     permissions: ClassVar[tuple[Right, ...]] = rights("delete", "Pod")
+    if_run_dies: ClassVar[str] = NOTHING_LEFT
 
     grace_s: int | None = None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from chaos.clock import boot_s
 from chaos.errors import TimedOut, UsageError
-from chaos.faults.base import API_ALLOWANCE_S, Awaited, Injection, TargetedFault, Until, each
+from chaos.faults.base import API_ALLOWANCE_S, NOTHING_LEFT, Awaited, Injection, TargetedFault, Until, each
 from chaos.faults.containers import (
     EXIT_SEEN_S,
     Place,
@@ -28,7 +28,7 @@ from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry
 from chaos.safety.undo_journal import UndoKind
-from chaos.safety.undo_rules import BACK_SIGNALS
+from chaos.safety.undo_rules import BACK_SIGNALS, by_hand
 from chaos.semantics import Probe
 from chaos.wait import Ticker, until
 
@@ -43,7 +43,7 @@ STOPPED, ENDED = "T", "Z"
 OWN_END_S = 600.0
 """How long after our last sign of life a watchdog in the container takes back what we sent a process of it."""
 
-BY_ITSELF = f", and goes on by itself {OWN_END_S:g} s after our last sign of life"
+BY_ITSELF = f"it ends by itself {OWN_END_S:g} s after our last sign of life"
 
 
 class _Signalled(Injection):
@@ -73,11 +73,9 @@ class _Signalled(Injection):
         if (place := place_of(self.context.recorder, ref, self._container)) is None:
             return not_running(ref, self._container)
         back = self._back
-        command = f"kill -{back} $(pidof {self._process})"
-        manual = f"kubectl exec -n {ref.namespace} {ref.name} -c {place.container} -- sh -c '{command}'"
         detail = {"container": place.container, "container_id": place.container_id, "process": self._process}
-        entry = UndoEntry(kind, ref, manual, detail | {"signal": back, "own_end_s": OWN_END_S})
-        if reason := self.context.record(entry):
+        entry = UndoEntry(kind, ref, "", detail | {"signal": back, "own_end_s": OWN_END_S})
+        if reason := self.context.record(replace(entry, manual=by_hand(entry))):
             return f"{ref.name}: {reason}"
         began = boot_s()
         sent = signal(self.context, place, self._process, name, back=back, after_s=OWN_END_S)
@@ -106,13 +104,14 @@ class ProcessHang(TargetedFault):
     """Stop every process of that name in the targets' containers (SIGSTOP), as if it hung.
 
     It has landed when the kernel shows each of them in the state T. Healing lets those that still live go on
-    (SIGCONT); where the container was restarted, there is nothing left to heal. If our run dies, they go on by
-    themselves after `OWN_END_S`. `container` empty is the pod's first. `deadline_s`: how long `restarted` is awaited.
+    (SIGCONT); where the container was restarted, there is nothing left to heal.
+    `container` empty is the pod's first. `deadline_s`: how long `restarted` is awaited.
     """
 
     name: ClassVar[str] = "process-hang"
     permissions: ClassVar[tuple[Right, ...]] = EXEC
     silent: ClassVar[bool] = True
+    if_run_dies: ClassVar[str] = BY_ITSELF
 
     process: str = "model-engine"
     container: str = ""
@@ -165,7 +164,7 @@ class _Hang(_Signalled):
             pids = until(lambda: self._stopped(place), deadline_s=STOPPED_DEADLINE_S, awaited=awaited)
         except TimedOut as late:
             return late.what
-        self._proofs.append(f"{self._process} (process {pids}) in {ref.name} ({ref.uid[:8]}) has state T{BY_ITSELF}")
+        self._proofs.append(f"{self._process} (process {pids}) in {ref.name} ({ref.uid[:8]}) has state T; {BY_ITSELF}")
         return ""
 
     def _stopped(self, place: Place) -> str:
@@ -184,6 +183,7 @@ class ProcessCrash(TargetedFault):
 
     name: ClassVar[str] = "process-crash"
     permissions: ClassVar[tuple[Right, ...]] = EXEC
+    if_run_dies: ClassVar[str] = NOTHING_LEFT
 
     signal: str = "KILL"
     process: str = "model-engine"
@@ -241,12 +241,12 @@ class NotReady(TargetedFault):
 
     The reference model takes USR1 and USR2 so. A server that does not know the signal ends by it: name the process and
     the signals of your own. It has landed when the watch shows each target not Ready, in the container that it had.
-    Healing sends the other signal; where the container was restarted there is nothing left to heal. If our run dies,
-    the other signal is sent in the container after `OWN_END_S`.
+    Healing sends the other signal; where the container was restarted there is nothing left to heal.
     """
 
     name: ClassVar[str] = "not-ready"
     permissions: ClassVar[tuple[Right, ...]] = EXEC
+    if_run_dies: ClassVar[str] = BY_ITSELF
 
     process: str = "model-server"
     off: str = "USR1"

@@ -109,7 +109,7 @@ class Trial:
         context = replace(context, fault=f"{fault.name}-{self._faults}")
         if self._replicas_before is None:
             self._replicas_before = ready_replicas(context.pods())
-        self._say(f"fault: {fault.words}")
+        self._say(f"fault: {fault.words}{f'; if this run dies, {fault.if_run_dies}' if fault.if_run_dies else ''}")
         with self._in_phase(context, "fault"):
             context.journal.event(
                 "fault-begin",

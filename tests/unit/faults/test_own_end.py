@@ -1,5 +1,6 @@
 """What a fault sends a process is taken back in its container, whatever becomes of the run that sent it."""
 
+import inspect
 import os
 import secrets
 import shutil
@@ -15,14 +16,27 @@ import pytest
 
 from chaos.cluster import Command, NullJournal, Ran
 from chaos.errors import HarnessBroken
-from chaos.faults import Fault, FaultContext, NotReady, ProcessHang, containers, processes
+from chaos.faults import (
+    ALL_FAULTS,
+    Fault,
+    FaultContext,
+    MemoryHog,
+    NodeDown,
+    NotReady,
+    ProcessHang,
+    containers,
+    processes,
+)
+from chaos.faults.base import BY_UNDO, NOTHING_LEFT
 from chaos.faults.containers import Place
+from chaos.faults.memory_hog import HOLD_S
 from chaos.faults.targets import Targets
 from chaos.faults.undo.restore import heal, restore
 from chaos.objects.base import Ref
 from chaos.safety import UndoEntry
 from chaos.safety.undo_rules import refusal
 from chaos.wait import until
+from loadgen.pod.contract import SILENCE_MAX_S
 
 POD = Ref("Pod", "ns", "chat-1", "uid-1")
 
@@ -114,7 +128,7 @@ def test_a_hang_ends_though_nobody_comes_back(host: Host, engine: subprocess.Pop
     context = context_of(host)
     hang = hang_of(engine).inject(context)
     assert hang.missed == ""
-    assert "goes on by itself" in hang.landed()
+    assert "ends by itself" in hang.landed()
     (entry,) = context.entries
     assert entry.detail["own_end_s"] == 5.0
     assert refusal(replace(entry, key="0001"), "ns") == ""
@@ -247,3 +261,33 @@ def test_entries_with_and_without_an_end_of_their_own_are_executed(detail: dict[
     """Those of a run of an earlier version have none."""
     known = {"container": "model", "container_id": "containerd://one", "process": "engine"}
     assert refusal(UndoEntry("continue-process", POD, "", {**known, **detail}), "ns") == ""
+
+
+STAGING = Path(__file__).parents[3] / "docs/staging.md"
+ENDS = {
+    "nothing is left to undo": NOTHING_LEFT,
+    f"ends by itself after {HOLD_S:g} s": MemoryHog.if_run_dies,
+    f"ends by itself {processes.OWN_END_S / 60:g} min after": ProcessHang.if_run_dies,
+    "stays, unless the CronJob": BY_UNDO,
+    "stays off, unless that CronJob has the command": NodeDown.if_run_dies,
+}
+
+
+def test_what_becomes_of_each_fault_if_the_run_dies_is_told_and_written() -> None:
+    """Every kind of fault stands in one row of docs/staging.md, with what a trial says as it makes it."""
+    rows = [line.split("|")[1:3] for line in STAGING.read_text().splitlines() if line.startswith("| `")]
+    written = {name.strip(" `"): end.strip() for names, end in rows for name in names.split(",") if "HTTP" not in names}
+    told = {fault.name: fault.if_run_dies for fault in ALL_FAULTS}
+    for name, words in told.items():
+        assert [said for begins, said in ENDS.items() if written[name].startswith(begins)] == [words], name
+    assert f"load pods after {SILENCE_MAX_S:g} s" in written["memory-hog"]
+
+
+def test_only_what_leaves_nothing_may_say_so() -> None:
+    """Whatever records an undo entry outlasts its run; a fault of somebody's own counts so unless it says otherwise."""
+    assert Fault.if_run_dies == BY_UNDO
+    for fault in ALL_FAULTS:
+        source = inspect.getsource(inspect.getmodule(fault) or fault)
+        outlasts = any(word in source for word in (".record(", "Change(", "cordon(", "Drain(", "_template."))
+        crash = fault.name == "process-crash"  # beside two in its module that do
+        assert (fault.if_run_dies in (NOTHING_LEFT, MemoryHog.if_run_dies)) is (not outlasts or crash), fault.name

@@ -17,7 +17,7 @@ from chaos import faults
 from chaos.clock import Clock
 from chaos.cluster import Journal
 from chaos.errors import ClusterRefused, HarnessBroken
-from chaos.faults.base import Injection, TargetedFault
+from chaos.faults.base import NOTHING_LEFT, Injection, TargetedFault
 from chaos.faults.context import FaultContext
 from chaos.faults.support.background_task import Ending, Work
 from chaos.faults.targets import Targets
@@ -224,6 +224,12 @@ class Recorder:
         return False
 
 
+class Harmless(Marked):
+    """One that leaves nothing behind."""
+
+    if_run_dies: ClassVar[str] = NOTHING_LEFT
+
+
 @contextmanager
 def running(consent: Consent, folder: Path) -> Iterator[tuple[Trial, TrialContext, list[str]]]:
     """A trial under way there."""
@@ -246,6 +252,16 @@ def running(consent: Consent, folder: Path) -> Iterator[tuple[Trial, TrialContex
         )
         output: Any = SimpleNamespace(say=said.append, draw=None)
         yield Trial(folder, context, Traffic(None, None, profile="", origin="", url=""), output), context, said
+
+
+def test_what_stays_if_the_run_dies_is_said_before_a_fault_is_made(cluster: Cluster, tmp_path: Path) -> None:
+    """Whoever watches can still stop it, or apply the CronJob; of what leaves nothing there is nothing to say."""
+    with running(consent_on(cluster), tmp_path) as (trial, _, said):
+        with trial.fault(Marked(Targets("one", ()))):
+            assert said[0] == f"fault: mark; if this run dies, {Marked.if_run_dies}"
+        with trial.fault(Harmless(Targets("one", ()))):
+            pass
+    assert "fault: mark" in said
 
 
 def test_a_freeze_stops_a_trial_under_way(cluster: Cluster, tmp_path: Path) -> None:
