@@ -14,6 +14,7 @@ from chaos.errors import UsageError, one_line
 from chaos.faults import CommandInfrastructure, Infrastructure
 from chaos.faults.undo import find_left, undo_all
 from chaos.faults.undo.find import Left
+from chaos.faults.undo.restore import Undone
 from chaos.objects.base import View
 from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
 from chaos.safety.owner import Owner
@@ -60,6 +61,18 @@ def undo_command(
         dead: Sequence[Left] = [one for one in found if one not in alive]
         with _undisturbed(cluster, where, dead, alive) if where and not force else nullcontext(dead) as dead:
             results = undo_all(cluster, unrecorded_executor(cluster), dead, infrastructure=switch, forget=forget)
+    _tell(found, alive, results)
+    at_work = bool(alive) and not unattended
+    # What strangers write fails nobody's CronJob.
+    bad = (
+        at_work
+        or any(done.result == "left" for done in results)
+        or any(one.refused for one in found if one not in alive)
+    )
+    raise typer.Exit(1 if bad else 0)
+
+
+def _tell(found: Sequence[Left], alive: Sequence[Left], results: Sequence[Undone]) -> None:
     for one in alive:
         _print(f"left alone: {one.run} ({one.owner}): {one.alive}")
     for done in results:
@@ -69,14 +82,6 @@ def undo_command(
             _print(f"left     {one.where.namespace}/{one.where.name} holds what is not executed: {text}")
     if not found:
         _print("nothing is left to undo")
-    at_work = bool(alive) and not unattended
-    # What strangers write fails nobody's CronJob.
-    bad = (
-        at_work
-        or any(done.result == "left" for done in results)
-        or any(one.refused for one in found if one not in alive)
-    )
-    raise typer.Exit(1 if bad else 0)
 
 
 def _allowed(reached: Reached, namespace: str) -> str | None:
