@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from kubernetes.client import Configuration
+from kubernetes.client.rest import should_bypass_proxies
 from kubernetes.stream import ws_client
 from websocket import (
     ABNF,
@@ -159,7 +160,8 @@ def trust(configuration: Configuration) -> dict[str, Any]:
 
 def proxy(configuration: Configuration) -> dict[str, Any]:
     """The proxy that the other calls use, or none, whatever the environment says."""
-    if not configuration.proxy:
+    # The package for WebSockets has rules of its own for what needs no proxy, and reads the environment for them.
+    if not configuration.proxy or should_bypass_proxies(configuration.host, configuration.no_proxy or ""):
         return {"http_no_proxy": ["*"]}
     options: dict[str, Any] = ws_client.websocket_proxycare({}, configuration, "", {})  # type: ignore[no-untyped-call]  # the package leaves it untyped
     return options

@@ -4,11 +4,13 @@ import json
 from typing import Any
 
 import pytest
-from kubernetes.client import Configuration
+from kubernetes.client import ApiClient, Configuration
 from websocket import WebSocketBadStatusException
+from websocket._url import get_proxy_info
 
 from chaos.cluster import Command
 from chaos.cluster.pod_exec import STATUS, STDERR, STDOUT, ended, proxy, refusal, trust
+from chaos.cluster.transport import Transport
 from chaos.errors import UsageError
 from chaos.objects.base import Ref
 
@@ -108,7 +110,8 @@ def test_a_connection_trusts_as_the_kubeconfig_says() -> None:
 def test_a_proxy_is_used_only_where_the_configuration_has_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """What the environment says of proxies does not count."""
     monkeypatch.setenv("https_proxy", "http://192.0.2.9:3128")
-    configuration = Configuration()
+    monkeypatch.setenv("no_proxy", "")
+    configuration = Configuration(host="https://192.0.2.5")
     configuration.proxy = None
     assert proxy(configuration) == {"http_no_proxy": ["*"]}
     configuration.proxy = "http://192.0.2.1:3128"
@@ -122,3 +125,43 @@ def test_a_command_needs_a_pod_of_known_identity() -> None:
         Command(Ref("Pod", "ns", "model-a"), "model", ("true",))
     with pytest.raises(UsageError, match="no command"):
         Command(POD, "model", ())
+
+
+@pytest.mark.parametrize("given", ["written", "https_proxy", "HTTPS_PROXY", "all_proxy"])
+@pytest.mark.parametrize(
+    ("no_proxy", "direct"),
+    [
+        ("", False),
+        ("example.org", False),
+        ("*", True),
+        ("example", True),
+        (".example", True),
+        ("api.example:6443", True),
+        (" other , API.Example ", True),
+        ("10.0.0.0/8", False),
+    ],
+)
+def test_a_command_takes_the_way_that_every_other_call_takes(
+    given: str, no_proxy: str, monkeypatch: pytest.MonkeyPatch, *, direct: bool
+) -> None:
+    """Else a heal in a container would fail where the API server answers all the rest, or show the proxy a token."""
+    for name in ("https_proxy", "http_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    if given != "written":
+        monkeypatch.setenv(given, "http://proxy.example:3128")
+    configuration = Configuration(host="https://api.example:6443")
+    if given == "written":
+        configuration.proxy = "http://proxy.example:3128"
+    transport = Transport(ApiClient(configuration))
+    assert transport.proxy == ("" if direct else "proxy.example")
+    options = proxy(configuration)
+    host, port, _ = get_proxy_info("api.example", is_secure=True, **_as_read(options))
+    assert (host, port) == ((None, 0) if direct else ("proxy.example", 3128))
+
+
+def _as_read(options: dict[str, Any]) -> dict[str, Any]:
+    """As `websocket.create_connection` reads them (`proxy_info`)."""
+    names = {"http_proxy_host": "proxy_host", "http_proxy_port": "proxy_port", "http_no_proxy": "no_proxy"}
+    return {names[name]: value for name, value in options.items()}
