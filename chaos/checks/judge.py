@@ -112,16 +112,16 @@ def _plain(finding: Finding) -> dict[str, Any]:
 
 def read_verdict(run: Path) -> Verdict:
     """The verdict that was written into the run folder. Raises `UsageError` if there is none."""
-    path = run / "verdict.json"
+    path, again = run / "verdict.json", f"judge it again: pytest --gameday-rejudge {run}"
     try:
         saved = json.loads(path.read_text())
+        if saved.get("schema") != SCHEMA:
+            raise UsageError(f"{path} was written by another version of gameday", again)
+        return Verdict(tuple(_finding(finding) for finding in saved["findings"]))
     except FileNotFoundError:
         raise UsageError(f"{path} does not exist: this run was not judged", f"pytest --gameday-rejudge {run}") from None
-    if saved.get("schema") != SCHEMA:
-        raise UsageError(
-            f"{path} was written by another version of gameday", f"judge it again: pytest --gameday-rejudge {run}"
-        )
-    return Verdict(tuple(_finding(finding) for finding in saved["findings"]))
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(f"{path} is no verdict: {type(error).__name__}", again) from None
 
 
 def unjudged(run: Path) -> Verdict:

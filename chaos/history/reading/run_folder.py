@@ -5,6 +5,7 @@ verdict. A last line that was cut, because the run was killed, is left out and n
 """
 
 import json
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,7 @@ def _facts(path: Path) -> TrialFacts:
                 "judge it with the version that recorded it",
             )
         system = raw["system"]
+        _clock_ns(raw)
         return TrialFacts(
             scenario=raw["scenario"],
             claim=raw.get("claim", ""),
@@ -87,10 +89,20 @@ def _facts(path: Path) -> TrialFacts:
             f"{path.parent} is not a run folder: it has no trial.json",
             "name a folder like runs/<utc>-<scenario>-<seed>",
         ) from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: no JSON: {error}", damaged) from None
     except KeyError as error:
         raise UsageError(f"{path}: field {error} is missing", damaged) from None
+    except (TypeError, AttributeError) as error:
+        raise UsageError(f"{path}: a field is of another kind: {error}", damaged) from None
+
+
+def _clock_ns(raw: Mapping[str, Any]) -> int:
+    """When the trial's clock was started, UTC epoch nanoseconds. Raises `ValueError` for what is no time."""
+    clock_ns = int((raw.get("clock") or {}).get("utc_ns", 0))
+    if not 0 <= clock_ns < 2**63:
+        raise ValueError("clock.utc_ns is no time")
+    return clock_ns
 
 
 def _span(
@@ -101,7 +113,7 @@ def _span(
     last_request_ns: Any,
 ) -> tuple[int, int]:
     """From the first moment that the run knows of to the last that any file speaks of."""
-    clock_ns = int((facts.raw.get("clock") or {}).get("utc_ns", 0))
+    clock_ns = _clock_ns(facts.raw)
     began_ns = clock_ns or journal.first_ns or 0
     ends = (began_ns, journal.last_ns, watch.last_ns, generator[-1].at_ns if generator else None, last_request_ns)
     return began_ns, max(end for end in ends if end is not None)

@@ -9,6 +9,7 @@ import pytest
 from histories import NAMESPACE, at, request
 from run_folders import Folder
 
+from chaos.checks.judge import SCHEMA, read_verdict
 from chaos.errors import UsageError
 from chaos.history import Note, load_history
 from chaos.objects.base import Ref
@@ -35,6 +36,33 @@ def test_a_run_of_another_version_is_refused(folder: Folder, tmp_path: Path) -> 
     path = tmp_path / "trial.json"
     path.write_text(path.read_text().replace('"schema": 2', '"schema": 1'))
     with pytest.raises(UsageError, match="another version of gameday"):
+        folder.load()
+
+
+ANOTHERS = {
+    "a list": "[]",
+    "a word": '"x"',
+    "null": "null",
+    "a number": "3",
+    "words": "trial",
+    "deep": "[" * 200_000,
+    "a list for the system": '{"schema": 2, "system": []}',
+    "a word for the system": '{"schema": 2, "system": "x"}',
+    "a list for the clock": '{"schema": 2, "system": {}, "clock": [1]}',
+    "a word for the time": '{"schema": 2, "system": {}, "clock": {"utc_ns": "x"}}',
+    "a time of no clock": '{"schema": 2, "system": {}, "clock": {"utc_ns": 1%s}}' % ("0" * 40),
+}
+"""What somebody else's archive may have for trial.json, or for verdict.json."""
+
+
+@pytest.mark.parametrize("text", ANOTHERS.values(), ids=ANOTHERS)
+def test_facts_and_a_verdict_that_are_none_are_told_in_words(text: str, folder: Folder, tmp_path: Path) -> None:
+    """Whoever draws a run that came out of a stranger's archive is told which file is damaged."""
+    (tmp_path / "verdict.json").write_text(text.replace('"schema": 2, ', f'"schema": {SCHEMA}, '))
+    with pytest.raises(UsageError, match=r"verdict\.json"):
+        read_verdict(tmp_path)
+    (tmp_path / "trial.json").write_text(text)
+    with pytest.raises(UsageError, match=r"trial\.json"):
         folder.load()
 
 
