@@ -18,6 +18,7 @@ from chaos.faults.undo.find import Left, find_left
 from chaos.faults.undo.restore_infrastructure import node_on, reconnect_pod
 from chaos.faults.undo.restore_object import Outcome, Result, delete_object, restore_part, uncordon
 from chaos.faults.undo.restore_process import continue_process, signal_process
+from chaos.history.writing.redaction import redacted_message
 from chaos.safety import UndoEntry
 from chaos.safety.undo_journal import UndoKind
 
@@ -68,6 +69,7 @@ def restore(context: UndoContext, entry: UndoEntry) -> Outcome:
         result, words = "left", f"{_state(entry)}: {error.what}"
     except Exception as error:  # noqa: BLE001  # one entry that cannot be undone must not stop the next
         result, words = "left", f"{_state(entry)}: {type(error).__name__}: {error}"
+    words = redacted_message(words)
     return result, f"{words}; run: {entry.manual}" if result == "left" else words
 
 

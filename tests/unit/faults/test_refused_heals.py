@@ -178,6 +178,17 @@ def test_no_answer_over_the_wire_is_a_heal_unless_it_reads_so(
     assert sum(waited_s) < 60
 
 
+@pytest.mark.parametrize("what", HEALS)
+def test_what_a_server_says_of_a_heal_is_told_without_what_lets_in(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It stands on the terminal, in a CronJob's log and in the report; the command for people stays whole."""
+    monkeypatch.setattr(restore_object, "PAUSES_S", (0.0, 0.0))
+    canary = "sk-canary-1234567890abcdef"
+    said = f"403 denied: HF_TOKEN={canary} of https://u:{canary}@hub/v2?sig={canary} with Bearer {canary}"
+    entry, raw = HEALS[what]
+    words, _ = healed(entry, Refusing(entry, raw, Done("fail", 403, {}, said)), Infrastructure())
+    assert ("403 denied" in words, canary in words, f"run: {by_hand(entry)}" in words) == (True, False, True)
+
+
 @pytest.mark.parametrize("command", ["false {node}", "no-such-command-anywhere {node}"])
 def test_a_node_whose_command_fails_is_not_healed(command: str) -> None:
     """The node reads Ready all the while, as its loss was not noticed yet; that proves nothing."""
