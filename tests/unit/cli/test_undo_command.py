@@ -18,6 +18,7 @@ from chaos.cluster import Done, Mutation
 from chaos.objects.base import Ref, View
 from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.safety.owner import Owner
+from chaos.safety.undo_journal import OURS, SYSTEM, UNDO_LABELS
 from chaos.trial.config import GamedayConfig
 
 AWAY = Owner("runner-1", "boot-2/pid:[1]", 17, 99)
@@ -249,3 +250,22 @@ def test_status_says_what_ends_by_itself(api: Api, monkeypatch: pytest.MonkeyPat
     assert "  node-drain-1: uncordon Node -/n1" in lines
     hang = "  process-hang-1: continue-process Pod llm/chat-1, by itself 600.0 s after the run's last sign of life"
     assert hang in lines
+
+
+@pytest.mark.parametrize(("options", "code"), [(("--unattended",), 0), ((), 1)], ids=["a CronJob", "a person"])
+@pytest.mark.parametrize("text", ["no entry", '{"kind": "uncordon"}', "[" * 200_000], ids=["words", "a part", "deep"])
+def test_what_strangers_write_fails_nobody_s_cron_job(
+    api: Api, monkeypatch: pytest.MonkeyPatch, text: str, options: tuple[str, ...], code: int
+) -> None:
+    """Of a namespace that gameday did not make, and that let nobody in, it is told; what is ours is healed."""
+    left_behind(api, monkeypatch, deadline_s=-1)
+    (ours,) = api.journals.values()
+    ours["metadata"]["labels"] = dict(UNDO_LABELS)
+    theirs = {"labels": UNDO_LABELS, "name": "x", "namespace": "team-b-gameday", "annotations": {SYSTEM: "team-b"}}
+    api.journals["x"] = {"kind": "ConfigMap", "metadata": theirs, "data": {"0001": text}}
+    spaces = [{"metadata": {"name": "llm", "labels": dict(OURS)}}, {"metadata": {"name": "team-b"}}]
+    looked = api.list
+    monkeypatch.setattr(api, "list", lambda kind, *a, **b: spaces if kind == "Namespace" else looked(kind, *a, **b))
+    done = CliRunner().invoke(app, ["undo", "--kube-context", "in-cluster", *options])
+    assert (done.exit_code, api.cordoned, list(api.journals)) == (code, False, ["x"])
+    assert "left     team-b-gameday/x holds what is not executed: 0001: " in done.stdout
