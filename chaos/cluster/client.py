@@ -1,6 +1,6 @@
 """Reading the cluster: objects, lists, rights and logs. Changes go through an executor, watching through a recorder."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -85,15 +85,20 @@ class Cluster:
 
     def list(self, kind: str, namespace: str | None = None, *, selector: str = "") -> list[dict[str, Any]]:
         """All objects of a kind, in one namespace or in all; `selector` is a label selector."""
-        objects: list[dict[str, Any]] = []
-        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        return [*self.each(kind, namespace, selector=selector)]
+
+    def each(
+        self, kind: str, namespace: str | None = None, *, selector: str = "", page: int = PAGE
+    ) -> Iterator[dict[str, Any]]:
+        """The same one after the other: no more than a `page` of them is held, whatever others have made."""
+        query = {"limit": str(page)} | ({"labelSelector": selector} if selector else {})
         path = self.kind(kind).path(namespace)
         while True:
-            page = _object(self.read(path, query), f"list {kind}")
-            objects += [complete(kind, item) for item in page.get("items") or ()]
-            following = page["metadata"].get("continue")
+            answer = _object(self.read(path, query), f"list {kind}")
+            yield from (complete(kind, item) for item in answer.get("items") or ())
+            following = answer["metadata"].get("continue")
             if not following:
-                return objects
+                return
             query["continue"] = following
 
     def may(

@@ -4,6 +4,7 @@ What anybody may have written is told apart here: by where it lies, whom it is a
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -35,6 +36,12 @@ UNNAMED = "is done only where its service is named: gameday undo --namespace NAM
 WORDS_MAX = 500
 """So much is told of what a stranger may have written; a ConfigMap holds a megabyte."""
 
+JOURNALS_MAX = 50
+"""So many of one namespace are read at once: a service has as many as dead runs; the rest is the next look's."""
+
+PAGE = 20
+"""So many are held at once: each may have a megabyte."""
+
 CLOCKS_S = 60.0
 """By how much the clocks of two hosts may differ."""
 
@@ -64,20 +71,36 @@ def find_left(
 
     Where all are looked through, those for systems that never let gameday in are left alone: anybody may have written
     them. Of a system that let it in, but that it did not deploy, all `of_others` is taken, or what is `inside` its
-    namespace and no node, or nothing. Raises `ClusterRefused`.
+    namespace and no node, or nothing. What is left alone so is named once a namespace. Raises `ClusterRefused`.
     """
     here = Owner.this_process()
-    found = cluster.list("ConfigMap", own_namespace(namespace) if namespace else None, selector=SELECTOR)
-    left = [_left(raw, here, lambda where: cluster.get("Lease", where, LEASE_NAME)) for raw in found]
-    if namespace is None and left:
-        spaces = [View(raw) for raw in cluster.list("Namespace")]
-        made = {name for one in spaces for name in _journals_of_ours(one)}
-        let_in = {own_namespace(one.name) for one in spaces if one.annotations.get(ADOPT) == ENABLED}
-        there = made | (let_in if of_others != "none" else set())
-        left = [one if one.alive or one.where.namespace in there else replace(one, alive=STRANGE) for one in left]
-        if of_others == "inside":
-            left = [one if one.where.namespace in made else _without_nodes(one) for one in left]
+
+    def read(raw: Raw) -> Left:
+        return _left(raw, here, lambda where: cluster.get("Lease", where, LEASE_NAME))
+
+    if namespace is not None:
+        return tuple(map(read, cluster.list("ConfigMap", own_namespace(namespace), selector=SELECTOR)))
+    spaces = [View(raw) for raw in cluster.list("Namespace")]
+    made = {name for one in spaces for name in _journals_of_ours(one)}
+    let_in = {own_namespace(one.name) for one in spaces if one.annotations.get(ADOPT) == ENABLED}
+    there = made | (let_in if of_others != "none" else set())
+    left: list[Left] = []
+    seen: Counter[str] = Counter()
+    for raw in cluster.each("ConfigMap", selector=SELECTOR, page=PAGE):
+        place = View(raw).namespace
+        seen[place] += 1
+        if place not in there and of_others != "all":
+            # Neither is it read: anybody may have written it, and any number of them.
+            left += [_unread(raw)] if seen[place] == 1 else []
+        elif seen[place] <= JOURNALS_MAX:
+            one = read(raw)
+            one = one if one.alive or place in there else replace(one, alive=STRANGE)
+            left.append(_without_nodes(one) if of_others == "inside" and place not in made else one)
     return tuple(left)
+
+
+def _unread(raw: Raw) -> Left:
+    return Left(ref_of(raw), str(View(raw).annotations.get(RUN, ""))[:WORDS_MAX], "somebody", STRANGE, ())
 
 
 def _journals_of_ours(namespace: View) -> tuple[str, ...]:

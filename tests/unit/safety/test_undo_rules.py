@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -165,6 +165,10 @@ class Api:
             return [self.journal] if where in (None, self.place) else []
         return [revision]
 
+    def each(self, kind: str, **_: object) -> list[dict[str, Any]]:
+        """The same, of all namespaces."""
+        return self.list(kind)
+
     def get(self, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
         """An object that would be worth attacking; where one was looked for is in `asked`."""
         self.asked.append(namespace)
@@ -235,9 +239,12 @@ def test_what_lies_where_others_may_write_is_left_alone(
     api = Api(GENUINE[kind], place=place)
     assert find_left(cast("Any", api), HERE) == ()
     api.namespaces[place] = {"annotations": {ADOPT: ENABLED}, "labels": dict(OURS)}
-    refused, results = undone(api, infrastructure)
-    assert "it is not where the journals of namespace 'team-a' lie" in refused[0]
-    assert (results, api.writes) == ([], [])
+    assert undone(api, infrastructure)[1] == []
+    (left,) = find_left(cast("Any", api), None)
+    assert left.alive or left.refused
+    (read,) = find_left(cast("Any", api), None, of_others="all")
+    assert "it is not where the journals of namespace 'team-a' lie" in read.refused[0]
+    assert (read.entries, api.writes) == ((), [])
 
 
 def test_each_namespace_has_one_of_its_own() -> None:
@@ -388,6 +395,39 @@ def test_a_namespace_that_let_nobody_in_is_left_alone(namespace: dict[str, Any],
     assert (bool(left.alive), results, api.writes) == (not executed, (), [])
     (named,) = find_left(cast("Any", api), HERE)
     assert named.alive == ""
+
+
+class Flooded(Api):
+    """A cluster in which strangers made any number of journals, each as large as one may be."""
+
+    def __init__(self, count: int, let_in: Mapping[str, str]) -> None:
+        super().__init__(GENUINE["uncordon"])
+        self.count = count
+        self.namespaces["team-b"] = {"annotations": let_in}
+
+    def each(self, kind: str, *, page: int, **_: object) -> Iterator[dict[str, Any]]:
+        """Theirs, made as they are read, and then ours."""
+        assert (kind, page <= 20) == ("ConfigMap", True)
+        theirs = {**self.journal["metadata"], "namespace": "team-b-gameday"}
+        theirs["annotations"] = {**theirs["annotations"], SYSTEM: "team-b"}
+        data = {f"{key:04}": "x" * 1000 for key in range(100)}
+        yield from ({"kind": "ConfigMap", "metadata": theirs, "data": data} for _ in range(self.count))
+        yield self.journal
+
+    def list(self, kind: str, where: str | None = None, **selector: object) -> list[dict[str, Any]]:
+        """What there is, but for journals of all namespaces at once."""
+        assert kind != "ConfigMap" or where
+        return super().list(kind, where, **selector)
+
+
+@pytest.mark.parametrize(("let_in", "most"), [({}, 1), ({ADOPT: ENABLED}, 50)], ids=["strangers", "let in"])
+def test_no_number_of_journals_keeps_others_from_being_healed(let_in: dict[str, str], most: int) -> None:
+    """Who may make ConfigMaps ends no CronJob by the memory that they take, nor fills its log: ours is found."""
+    api = Flooded(500, let_in)
+    left = find_left(cast("Any", api), None)
+    assert [one.entries[0].kind for one in left if one.where.namespace == api.place] == ["uncordon"]
+    assert len([one for one in left if one.where.namespace == "team-b-gameday"]) == most
+    assert {one.alive != "" for one in left if one.where.namespace == "team-b-gameday"} == {not let_in}
 
 
 @pytest.mark.parametrize("kind", EVERY)
