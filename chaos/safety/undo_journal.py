@@ -30,6 +30,7 @@ __all__ = [
     "RUN",
     "SELECTOR",
     "SYSTEM",
+    "TEXT_MAX",
     "UNDO_LABELS",
     "ClusterUndoLog",
     "NoUndoLog",

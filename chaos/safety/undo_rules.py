@@ -12,7 +12,7 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from chaos.safety.undo_journal import ALSO_MAX, UndoEntry, UndoKind
+from chaos.safety.undo_journal import ALSO_MAX, TEXT_MAX, UndoEntry, UndoKind
 
 __all__ = ["BACK_SIGNALS", "RULES", "Rule", "by_hand", "refusal"]
 
@@ -35,11 +35,11 @@ BOUNDS = ("minAvailable", "maxUnavailable")
 
 
 def _word(value: object) -> bool:
-    return isinstance(value, str) and WORD.fullmatch(value) is not None
+    return isinstance(value, str) and len(value) <= TEXT_MAX and WORD.fullmatch(value) is not None
 
 
 def _name(value: object) -> bool:
-    return isinstance(value, str) and len(value) <= 253 and DNS_NAME.fullmatch(value) is not None
+    return isinstance(value, str) and len(value) <= TEXT_MAX and DNS_NAME.fullmatch(value) is not None
 
 
 def _address(value: object) -> bool:
@@ -156,6 +156,8 @@ def _wrong_details(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str
         _same_but_bounds(before, one) for one in (detail.get("wanted"), *also)
     ):
         yield f"a fault changes nothing but {' and '.join(BOUNDS)} of it"
+    if not isinstance(detail.get("own_end_s", 0.0), int | float):
+        yield "its own end is no number of seconds"
     if "pod" in detail and not _own_pod(detail["pod"], namespace):
         yield f"its pod is not one in {namespace}"
 
