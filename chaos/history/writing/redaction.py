@@ -14,8 +14,8 @@ from typing import Any
 __all__ = ["hashed", "redacted", "redacted_message", "redacted_output", "redacted_words", "without_secrets"]
 
 NAMES = (
-    r"(?:password|passwd|passphrase|token|api[-_]?key|secret|secret[-_]?key|access[-_]?key|private[-_]?key"
-    r"|authorization|credentials?|cookie|(?<![a-z])pwd)"
+    r"(?:password|passwd|passphrase|token|secret|authorization|credentials?|cookie|connection[-_]?string"
+    r"|(?:api|secret|access|private|account|shared|signing|encryption|master|auth)[-_]?key|(?<![a-z])pwd)"
 )
 CREDENTIAL = re.compile(rf"(?i){NAMES}$")
 """The end of a name of what should stay unknown: `--api-key`, `HF_TOKEN`, `clientSecret`, `PGPASSWORD`."""
@@ -35,12 +35,22 @@ OPTION = re.compile(rf"(?i)((?<![\w.-])-[\w.-]*{NAMES}\s+)(?!-)({VALUE})")
 
 BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 
+SHAPED = re.compile(
+    r"(?<![\w-])(?:hf_[A-Za-z0-9]{20,}|gh[pousr]_[A-Za-z0-9]{30,}|github_pat_\w{20,}|AKIA[0-9A-Z]{16}"
+    r"|(?:sk|xox[abprs]|glpat)-(?=[\w-]*[A-Z])(?=[\w-]*\d)[\w-]{16,}|eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,})"
+)
+"""A token that is known by its own form (Hugging Face, GitHub, AWS, OpenAI, Slack, GitLab, a JWT), wherever it stands.
+
+None is a name that an object of Kubernetes can have: those have small letters alone, and no underscore.
+"""
+
 DROPPED = frozenset({"managedFields", "kubectl.kubernetes.io/last-applied-configuration"})
 """Copies of what is written elsewhere, with every value in them."""
 
-MESSAGES = frozenset({"message", "note", "reason"})
+MESSAGES = frozenset({"message", "note", "reason", "args", "command"})
 """What programs say in words, of themselves and of what they were told: a kubelet quotes commands and their output."""
 
+SHAPED_MIN = 19
 HASH_LENGTH = 12
 HASHED = re.compile(rf"redacted:[0-9a-f]{{{HASH_LENGTH}}}")
 
@@ -99,7 +109,10 @@ def without_secrets(part: Any) -> Any:
     if isinstance(part, str):
         return _text(part)
     if isinstance(part, dict):
-        return {key: _value(key, value) for key, value in part.items() if key not in DROPPED}
+        kept = {key: _value(key, value) for key, value in part.items() if key not in DROPPED}
+        if isinstance(kept.get("value"), str) and _is_credential(str(part.get("name"))):
+            kept["value"] = hashed(kept["value"])
+        return kept
     if isinstance(part, (list, tuple)):
         return [without_secrets(one) for one in part]
     return without_secrets(dict(part)) if isinstance(part, Mapping) else part
@@ -112,6 +125,11 @@ def _value(key: Any, value: Any) -> Any:
         return _phrase(_document(value)) if key in MESSAGES else _document(value)
     if key in ("env", "httpHeaders"):
         return _environment(value)
+    if key == "annotations" and isinstance(value, Mapping):
+        return {
+            name: redacted_message(text) if isinstance(text, str) else text
+            for name, text in without_secrets(value).items()
+        }
     if key in ("args", "command") and isinstance(value, (list, tuple)):
         return redacted_words(map(str, value))
     return without_secrets(value) if isinstance(value, (dict, list, tuple, Mapping)) else value
@@ -151,6 +169,8 @@ def _phrase(text: str) -> str:
 
 
 def _text(text: str) -> str:
+    if len(text) >= SHAPED_MIN:
+        text = SHAPED.sub(lambda found: hashed(found[0]), text)
     if "://" in text:
         text = LOGIN.sub("redacted", text)
     if "?" in text and "=" in text:

@@ -313,3 +313,66 @@ def test_what_is_hashed_stays_so() -> None:
     assert without_secrets(once) == once
     assert hashed(hashed(CANARY)) == hashed(CANARY)
     assert redacted_words(redacted_words(["--api-key", CANARY])) == ["--api-key", hashed(CANARY)]
+
+
+KEY = "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"
+SHAPED = (
+    f"hf_{KEY}",
+    f"ghp_{KEY}",
+    f"github_pat_{KEY}",
+    "AKIAIOSFODNN7EXAMPLE",
+    f"sk-proj-{KEY}",
+    f"xoxb-12345-{KEY}",
+    f"glpat-{KEY}",
+    f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.{KEY}",
+)
+
+
+@pytest.mark.parametrize("token", SHAPED)
+def test_a_token_of_a_known_form_is_none_wherever_it_stands(token: str) -> None:
+    """Without any name beside it: in a label, an annotation, a plain argument, the end of a path."""
+    seen = {
+        "metadata": {"labels": {"who": token}, "annotations": {"see": f"as {token}, or not"}},
+        "spec": {"image": "x:1", "containers": [{"args": ["serve", token], "workingDir": f"/home/{token}/x"}]},
+        "message": f"login as {token}: refused",
+    }
+    assert token not in json.dumps(without_secrets(seen))
+    assert without_secrets({"a": token}) == {"a": hashed(token)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sk-learn-server-6f7d9c5b8d-x2x4z",
+        "glpat-mirror-0-6f7d9c5b8d",
+        "xoxb-relay-6f7d9c5b8d-abcde-1",
+        "registry.example/sk-learn/server@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+        "vault/secret:1.2",
+        "3f0c8a52-6d0e-4d5e-9a7b-1c2d3e4f5a6b",
+        "kube-root-ca.crt",
+    ],
+)
+def test_what_kubernetes_calls_its_objects_is_no_token(name: str) -> None:
+    """Checks know pods by their names, and images by their digests."""
+    seen = {"metadata": {"name": name, "uid": name, "labels": {"app": name}}, "spec": {"nodeName": name, "image": name}}
+    assert without_secrets(seen) == seen
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        {"envVars": [{"name": "HF_TOKEN", "value": CANARY}]},
+        {"parameters": [{"name": "dbPassword", "value": CANARY}]},
+        {"args": f"--port 80 --api-key {CANARY}"},
+        {"command": f"API_KEY={CANARY} serve"},
+        {"annotations": {"helm/values": f"user: me\npassword: {CANARY}\nport: 80"}},
+        {"annotations": {"note": f"AccountKey={CANARY};EndpointSuffix=core"}},
+        {"args": ["--connection-string", CANARY, f"--signing-key={CANARY}"]},
+        {"storage": {"accountKey": CANARY, "encryption_key": CANARY, "masterKey": CANARY}},
+    ],
+)
+def test_kinds_of_others_and_notes_of_owners_hide_no_credential(seen: dict[str, Any]) -> None:
+    """Custom resources list variables under names of their own, and annotations hold whole files of settings."""
+    kept = without_secrets({"spec": seen})
+    assert CANARY not in json.dumps(kept)
+    assert without_secrets(kept) == kept
