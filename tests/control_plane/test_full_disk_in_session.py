@@ -1,5 +1,7 @@
-"""A disk that takes no more, at each file that a session writes: all is healed, and what is missing is said."""
+"""A disk that takes no more, or is read-only by now, at each file of a session: all is healed, and the rest is said."""
 
+import errno
+import os
 from pathlib import Path
 
 import pytest
@@ -20,7 +22,7 @@ FULL = """
 import errno
 import os
 
-NAME = os.environ["FULL_FILE"]
+NAME, WHY = os.environ["FULL_FILE"], int(os.environ["FULL_ERRNO"])
 opened, wrote, closed, held = os.open, os.write, os.close, set()
 
 def open_(path, flags, mode=0o777, *, dir_fd=None):
@@ -29,13 +31,15 @@ def open_(path, flags, mode=0o777, *, dir_fd=None):
         return descriptor
     if os.path.exists("full"):
         closed(descriptor)
+        if WHY == errno.EROFS:
+            raise OSError(WHY, os.strerror(WHY), path)
         return opened("/dev/full", os.O_WRONLY)
     held.add(descriptor)
     return descriptor
 
 def write(descriptor, data):
     if descriptor in held and os.path.exists("full"):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        raise OSError(WHY, os.strerror(WHY))
     return wrote(descriptor, data)
 
 def close(descriptor):
@@ -69,20 +73,21 @@ OK, FAILED = pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.mark.parametrize(
-    ("name", "code", "answer"),
+    ("name", "why", "code", "answer"),
     [
-        ("trial.json", FAILED, None),
-        ("actions.jsonl", FAILED, None),
-        ("watch.jsonl", FAILED, Answer.UNKNOWN),
-        ("requests.jsonl", FAILED, Answer.UNKNOWN),
-        ("verdict.json", FAILED, None),
-        ("report.html", FAILED, Answer.PASS),
-        ("adopted.json", FAILED, Answer.PASS),
-        ("session.json", OK, Answer.PASS),
+        ("trial.json", errno.ENOSPC, FAILED, None),
+        ("actions.jsonl", errno.ENOSPC, FAILED, None),
+        ("actions.jsonl", errno.EROFS, FAILED, None),
+        ("watch.jsonl", errno.EROFS, FAILED, Answer.UNKNOWN),
+        ("requests.jsonl", errno.ENOSPC, FAILED, Answer.UNKNOWN),
+        ("verdict.json", errno.EROFS, FAILED, None),
+        ("report.html", errno.ENOSPC, FAILED, Answer.PASS),
+        ("adopted.json", errno.EROFS, FAILED, Answer.PASS),
+        ("session.json", errno.ENOSPC, OK, Answer.PASS),
     ],
 )
 def test_a_file_that_takes_no_more_prevents_no_heal(
-    simulated: SimulatedCluster, tmp_path: Path, name: str, code: pytest.ExitCode, answer: Answer | None
+    simulated: SimulatedCluster, tmp_path: Path, name: str, *, why: int, code: pytest.ExitCode, answer: Answer | None
 ) -> None:
     """The owners' objects are as before, the session is not green without its evidence, and says which file it was."""
     with (
@@ -100,12 +105,14 @@ def test_a_file_that_takes_no_more_prevents_no_heal(
         (folder / "test_scenario.py").write_text(SCENARIO)
         if name == "trial.json":  # which is written before the scenario begins
             (folder / "full").touch()
-        with child_session(folder, FULL_FILE=name) as child:
+        with child_session(folder, FULL_FILE=name, FULL_ERRNO=str(why)) as child:
             assert child.end() == code, child.said
         assert snapshot(cluster, namespace) == before
         left = undo_all(cluster, LiveExecutor(cluster, NullJournal()), find_left(cluster, namespace))
         assert [one.words for one in left if one.result != "nothing"] == []
-    told = "the load generator ended with code 1" if name == "requests.jsonl" else f"{name} cannot be written: No space"
+    told = f"{name} cannot be written: {os.strerror(why)}"
+    if name == "requests.jsonl":
+        told = "the load generator ended with code 1"
     assert told in " ".join(child.said.split())
     assert "Traceback" not in child.said
     assert "INTERNALERROR" not in child.said
