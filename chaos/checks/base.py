@@ -12,7 +12,7 @@ from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
 from chaos.errors import plural
 from chaos.history import History
-from chaos.history.coverage import covered, earliest_ns, gaps_in
+from chaos.history.coverage import CATCH_UP_NS, covered, earliest_ns, gaps_in
 from chaos.semantics import Timings
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "timings_of",
     "undecided",
     "unknown",
+    "unseen_at",
     "watched",
 ]
 
@@ -120,6 +121,15 @@ def late_news(history: History, kinds: Iterable[str], since_ns: int, until_ns: i
     """Whether news of some kind may have come late in a span."""
     spans = [span for span in history.late if span.kind in kinds]
     return any(span.since_ns <= until_ns and span.until_ns >= since_ns for span in spans)
+
+
+def unseen_at(history: History, kinds: Iterable[str], at_ns: int) -> tuple[str, ...]:
+    """The kinds of which the record does not say how they were at a moment: not watched then, or with news to come."""
+    return tuple(
+        kind
+        for kind in kinds
+        if late_news(history, (kind,), at_ns - CATCH_UP_NS, at_ns) or not covered(history, kind, at_ns, at_ns)
+    )
 
 
 def lasted_ns(history: History, kinds: Iterable[str], begin_ns: int, end_ns: int) -> tuple[int, int]:

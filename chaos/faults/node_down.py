@@ -16,7 +16,7 @@ from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry
-from chaos.semantics import KUBERNETES, node_loss_detection, power_loss_bound
+from chaos.semantics import KUBERNETES, LostNode, node_loss_detection, power_loss_bound
 
 __all__ = ["NodeDown"]
 
@@ -123,7 +123,8 @@ class _NodeLoss(Injection):
     def replaced(self) -> Until:
         """See `NodeDown.replaced`."""
         context = self.context
-        bounds = (power_loss_bound(pod.spec, context.timings, nodes=len(self._targets.nodes)) for pod in self._pods)
+        lost = LostNode(nodes=len(self._targets.nodes))
+        bounds = (power_loss_bound(pod.spec, context.timings, lost=lost) for pod in self._pods)
 
         def seen() -> bool:
             gone = all(leaving(context.recorder, pod.uid) for pod in self._pods)

@@ -7,6 +7,7 @@ from chaos.semantics.liveness_restarts import backoff_s, restart_bound, restarts
 from chaos.semantics.node_loss import (
     LOSS_TAINTS,
     Detection,
+    LostNode,
     eviction_rates,
     node_loss_detection,
     tainted_within_s,
@@ -47,6 +48,7 @@ __all__ = [
     "Detection",
     "DrainOptions",
     "DrainSet",
+    "LostNode",
     "Part",
     "Probe",
     "RecoveryPath",

@@ -13,10 +13,13 @@ from chaos.objects.base import Raw
 from chaos.semantics.timings import KUBERNETES, Timings
 
 __all__ = [
+    "ALONE",
+    "GONE_PODS_S",
     "LOSS_TAINTS",
     "NOT_READY",
     "UNREACHABLE",
     "Detection",
+    "LostNode",
     "ZoneState",
     "eviction_rates",
     "node_loss_detection",
@@ -38,6 +41,32 @@ UNHEALTHY_MORE_THAN = 2
 
 RENEWALS = 4
 """A kubelet renews its lease so many times within the lease's duration."""
+
+
+GONE_PODS_S = 80.0
+"""So late the pods of a node that was removed are deleted: it is missed within 20 s, 40 s later it counts as gone, and
+again within 20 s they are looked for (pkg/controller/podgc: `quarantineTime`, and `gcCheckPeriod` twice)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LostNode:
+    """How a node was lost.
+
+    Attributes:
+        nodes: how many of its zone were lost with it.
+        rate: how many a second of these are tainted; None: as usual.
+        taints: those that it had; none: that of an unreachable node.
+        removed_s: how much later its object was removed, so that its taints are no more; None: it was not.
+    """
+
+    nodes: int = 1
+    rate: float | None = None
+    taints: tuple[str, ...] = ()
+    removed_s: float | None = None
+
+
+ALONE = LostNode()
+"""A node that stays, unreachable, and no other of its zone is lost."""
 
 
 @dataclass(frozen=True, slots=True)

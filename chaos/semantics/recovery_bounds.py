@@ -6,11 +6,10 @@ without breaking any promise: beyond such a bound a check cannot say FAIL.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chaos.objects.base import Raw
-from chaos.semantics.node_loss import node_loss_detection, tainted_within_s, toleration_s
+from chaos.semantics.node_loss import ALONE, GONE_PODS_S, LostNode, node_loss_detection, tainted_within_s, toleration_s
 from chaos.semantics.probes import (
     GRACE_DEFAULT_S,
     Stage,
@@ -115,25 +114,25 @@ def termination_part(pod_spec: Raw, why: str, *, name: str = "termination") -> P
 
 
 def node_loss_bound(
-    pod_spec: Raw,
-    timings: Timings,
-    *,
-    workload_kind: str = "Deployment",
-    nodes: int = 1,
-    rate: float | None = None,
-    taints: Sequence[str] = (),
+    pod_spec: Raw, timings: Timings, *, workload_kind: str = "Deployment", lost: LostNode = ALONE
 ) -> Bound:
     """From a pod's node being declared lost (its pods turn not Ready in the same moment) to its replacement's Ready.
 
-    The pod stays bound for its toleration of the node's `taints` (none: that of an unreachable one). In one zone
-    `nodes` are lost at once, and tainted at `rate` a second (None: the controller's node-eviction-rate). A StatefulSet
-    does not replace a pod on a lost node at all until somebody says that the node is gone; whether a controller of
-    others does, nobody promises.
+    The pod stays bound for its toleration of the node's taints; or, where the node is removed before that is over,
+    until it is found to be gone. A StatefulSet does not replace a pod on a lost node at all until somebody says that
+    the node is gone; whether a controller of others does, nobody promises.
     """
-    rate = timings.node_eviction_rate if rate is None else rate
-    tolerated_s = toleration_s(pod_spec, timings, *taints)
-    bound = recovery_bound(pod_spec, timings).after(
-        Part("node eviction rate", tainted_within_s(nodes, rate) or 0.0, f"the controller taints {rate:g} nodes/s"),
+    rate = timings.node_eviction_rate if lost.rate is None else lost.rate
+    tolerated_s, tainted_s = toleration_s(pod_spec, timings, *lost.taints), tainted_within_s(lost.nodes, rate)
+    bound = recovery_bound(pod_spec, timings)
+    forever = tolerated_s is None or tainted_s is None
+    if lost.removed_s is not None and (forever or lost.removed_s < (tolerated_s or 0.0) + (tainted_s or 0.0)):
+        return bound.after(
+            Part("removal of the node", lost.removed_s, "the node's object, by whomever: no taint is left"),
+            Part("pod garbage collector", GONE_PODS_S, "its quarantine of 40 s, and a period of 20 s at either end"),
+        )
+    bound = bound.after(
+        Part("node eviction rate", tainted_s or 0.0, f"the controller taints {rate:g} nodes/s"),
         Part("toleration of a lost node", tolerated_s or 0.0, "the pod's toleration of the node's taint"),
     )
     unpromised = bound.unpromised
@@ -150,12 +149,12 @@ def node_loss_bound(
 
 
 def power_loss_bound(
-    pod_spec: Raw, timings: Timings, *, workload_kind: str = "Deployment", nodes: int = 1, rate: float | None = None
+    pod_spec: Raw, timings: Timings, *, workload_kind: str = "Deployment", lost: LostNode = ALONE
 ) -> Bound:
     """As `node_loss_bound`, but from the moment in which the node stood still, before anybody knew of it."""
     source = "node-monitor-grace-period, and a period to see the last renewal and another to see the end of the grace"
     noticed = Part("node monitor", node_loss_detection(timings).worst_s, source)
-    return node_loss_bound(pod_spec, timings, workload_kind=workload_kind, nodes=nodes, rate=rate).after(noticed)
+    return node_loss_bound(pod_spec, timings, workload_kind=workload_kind, lost=lost).after(noticed)
 
 
 def endpoint_bound(timings: Timings) -> Bound:

@@ -6,14 +6,14 @@ which a kubelet tells is granted the kubelet's periodic status report: as none k
 bounds of the stages add up to more than the bound of the whole. What nobody promises has no bound.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from chaos.objects.base import Raw
 from chaos.objects.pod import PodView
 from chaos.semantics.liveness_restarts import restart_bound
-from chaos.semantics.node_loss import toleration_s
+from chaos.semantics.node_loss import ALONE, LostNode, toleration_s
 from chaos.semantics.probes import (
     ContainerProbes,
     Stage,
@@ -62,6 +62,9 @@ LISTS: Mapping[RecoveryPath, tuple[StageName, ...]] = {
 }
 """What lies between the endpoint that was removed and Ready."""
 
+LEAVES = ("node eviction rate", "toleration of a lost node", "removal of the node", "pod garbage collector")
+"""What passes until a pod leaves its lost node: the first two, or the others where the node is removed."""
+
 PROBED: tuple[RecoveryPath, ...] = ("restarted", "returned")
 
 
@@ -93,9 +96,7 @@ class _Context:
     waits: tuple[Part, ...]
     container: str
     in_turn: bool
-    nodes: int
-    rate: float | None
-    taints: Sequence[str]
+    lost: LostNode
     no_room: str
     room: Part | None
     of_node: bool
@@ -104,14 +105,7 @@ class _Context:
     def whole(self) -> Bound:
         """The bound of the whole path, of whose parts the stages are made."""
         if self.path == "moved":
-            return node_loss_bound(
-                self.spec,
-                self.timings,
-                workload_kind=self.workload_kind,
-                nodes=self.nodes,
-                rate=self.rate,
-                taints=self.taints,
-            )
+            return node_loss_bound(self.spec, self.timings, workload_kind=self.workload_kind, lost=self.lost)
         if self.path == "replaced":
             return recovery_bound(self.spec, self.timings, workload_kind=self.workload_kind).after(*self.waits)
         return restart_bound(self.spec, self.timings, container=self.container, restarts=self.restarts)
@@ -152,9 +146,7 @@ def stage_rules(
     restarts: int = 0,
     workload_kind: str = "Deployment",
     waits: tuple[Part, ...] = (),
-    nodes: int = 1,
-    rate: float | None = None,
-    taints: Sequence[str] = (),
+    lost: LostNode = ALONE,
     no_room: str = "",
     room: Part | None = None,
     of_node: bool = False,
@@ -168,15 +160,14 @@ def stage_rules(
         detection_s: how long the server itself may take to know that it is unwell, or well again.
         restarts: how many restarts the kubelet remembers.
         waits: what a replacement waits for besides, e.g. the end of a pod that its kubelet ends.
-        nodes, rate: how many nodes of the zone were lost, and how many a second are tainted (None: as usual).
-        taints: of the lost node; none: as an unreachable one has.
+        lost: how its node was lost.
         no_room: why no node took the replacement for a while, where nobody promises how soon one does.
         room: what the wait for room is granted, where the lost pod held it until its end.
         of_node: whether it was its node that was struck, so that others had to notice, and nobody asked it to go.
         first_answer: how long it may take from the endpoint to the first answer, which depends on the traffic.
     """
     own = Part("the server's own detection", detection_s, "the scenario: how long the server takes to know its state")
-    place = nodes, rate, taints, no_room, room, of_node
+    place = lost, no_room, room, of_node
     context = _Context(path, pod_spec, timings, own, restarts, workload_kind, waits, container, in_turn, *place)
     return tuple(_rules(context, first_answer))
 
@@ -212,11 +203,12 @@ def _between(context: _Context, name: StageName) -> StageRule:
             unprobed = context.path == "restarted" and not any(one.liveness for one in context.probes)
             return StageRule(name, ("fault",), None if unprobed else bound)
         case "marked for deletion":
-            steps = ("node eviction rate", "toleration of a lost node", "allowance")
-            forever = toleration_s(context.spec, context.timings, *context.taints) is None or context.rate == 0
-            return StageRule(name, ("unready",), None if forever else context.some(*steps), aside=True)
+            tolerated_s = toleration_s(context.spec, context.timings, *context.lost.taints)
+            bound = context.some(*LEAVES, "allowance")
+            forever = (tolerated_s is None or context.lost.rate == 0) and bound.parts[0].name != LEAVES[-2]
+            return StageRule(name, ("unready",), None if forever else bound, aside=True)
         case "replacement created":
-            steps = ("node eviction rate", "toleration of a lost node", "termination", "controller", "allowance")
+            steps = (*LEAVES, "termination", "controller", "allowance")
             since: StageName = "predecessors Ready" if context.in_turn else "unready"
             return StageRule(name, (since,), None if _stays_bound(context) else context.some(*steps))
         case "scheduled":

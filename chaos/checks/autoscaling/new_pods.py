@@ -4,8 +4,7 @@ from collections.abc import Iterator
 
 from chaos.checks.autoscaling.scaling import Rescale
 from chaos.checks.base import NEWS, UNCUT, lasted_ns, timings_of, unknown
-from chaos.checks.recovery.delay_reasons import excused, slow_start
-from chaos.checks.recovery.loss_judge import lacking
+from chaos.checks.recovery.delay_reasons import lacking, lateness, slow_start
 from chaos.checks.recovery.missing_replicas import member_name, turn_ns
 from chaos.checks.verdict import Answer, Obligation
 from chaos.clock import NS, seconds
@@ -14,7 +13,6 @@ from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import active_replicas, desired_replicas, owner_replicas
-from chaos.history.facts.reported_reasons import blocker_at
 from chaos.history.facts.templates import template_at
 from chaos.history.step_function import Steps
 from chaos.semantics import recovery_bound, removal_bound
@@ -134,26 +132,21 @@ def ready_in_time(history: History, pod: PodLife, until_ns: int) -> Iterator[Obl
         text = f"{pod.name} was not Ready when the spike ended, within its bound of {bound.total_s:g} s"
         yield unknown(pod.name, text, LONGER)
         return
-    stage = lacking(pod, deadline_ns)
-    if stage == "scheduled" and pod.no_room is not None:
+    if lacking(pod, deadline_ns) == "scheduled" and pod.no_room is not None:
         words = f"the scheduler says: {pod.no_room.words}"
         text = f"{pod.name} was not scheduled {bound.total_s:g} s after it was made: {words}"
         yield unknown(
             pod.name, f"{text}; nobody promises how soon there is room", "room for all replicas, ready before"
         )
         return
-    over_s, slow = slow_start(history, pod, bound, pod.created_ns)
-    known_ns = pod.ready_ns or pod.left_ns or history.covered_ns.get("Pod", (0, history.ended_ns))[1]
-    later_ns = deadline_ns + round(over_s * NS)
-    if stage == "started" and slow and known_ns > later_ns and (pod.ready_ns is not None or until_ns >= later_ns):
-        # A start that took long excuses itself, and not what had its own time after it.
-        stage, deadline_ns = "ready", later_ns
-    after_s = seconds(deadline_ns - pod.created_ns)
-    text = f"late: {pod.name} was not {'Ready' if stage == 'ready' else stage} {after_s:g} s after it was made"
-    excuses = excused(pod, bound.excuses(stage), blocker_at(history, pod.uid, deadline_ns))
-    if stage == "ready" and slow and known_ns <= later_ns:
-        excuses = (slow, *excuses)
-    if excuses:
-        yield unknown(pod.name, f"{text}, but no promise was broken: {'; '.join(excuses)}", SPEC)
+    slow = slow_start(history, pod, bound, pod.created_ns)
+    last_ns = min(until_ns, pod.left_ns or history.covered_ns.get("Pod", (0, history.ended_ns))[1])
+    late = lateness(history, pod, bound, slow, due_ns=deadline_ns, known_ns=pod.ready_ns or last_ns)
+    after_s = seconds(late.due_ns - pod.created_ns)
+    text = (
+        f"late: {pod.name} was not {'Ready' if late.stage == 'ready' else late.stage} {after_s:g} s after it was made"
+    )
+    if late.excuses:
+        yield unknown(pod.name, f"{text}, but no promise was broken: {'; '.join(late.excuses)}", SPEC)
     else:
         yield Obligation(pod.name, Answer.FAIL, text, bound=limit)

@@ -12,6 +12,7 @@ from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.replica_counts import node_outages
 from chaos.objects.kinds import NodeView
 from chaos.semantics import Timings, toleration_s
 
@@ -36,7 +37,7 @@ class NothingEvictedDetail:
 
 @dataclass(frozen=True, slots=True)
 class NothingEvicted:
-    """From the moment in which every node was NotReady to that in which power came back, no replica was marked to go.
+    """From the moment in which every node was NotReady to that in which one was back, no replica was marked to go.
 
     The controller has a race here: while it takes back the taints of all nodes, a thread of its own may still taint a
     node that it found NotReady in that same pass, and the replicas on that one go when their toleration is over. So
@@ -63,7 +64,7 @@ class NothingEvicted:
 def _judged(history: History, losses: tuple[NodeLoss, ...]) -> tuple[list[Obligation], Summary]:
     """What each replica was owed, and the outage itself; with the whole in numbers."""
     begin_ns = max(loss.unready_ns or 0 for loss in losses)
-    end_ns = min(history.ended_ns if loss.on_ns is None else loss.on_ns for loss in losses)
+    end_ns = min(_back_ns(history, loss) for loss in losses)
     lives = tuple({life.uid: life for loss in losses for life in loss.held(pod_lives(history))}.values())
     last = {loss.node for loss in losses if begin_ns - (loss.unready_ns or 0) <= SAME_PASS_NS}
     marked = [life for life in lives if life.lost_ns is not None and life.lost_ns < end_ns]
@@ -85,6 +86,13 @@ def _judged(history: History, losses: tuple[NodeLoss, ...]) -> tuple[list[Obliga
         measured += f"; {raced} of them on the last node to be NotReady, by the controller's own race"
     names = tuple(life.name for life in sorted(marked, key=lambda life: life.lost_ns or 0))
     return owed if lives else [], Summary(measured, LIMIT, detail=NothingEvictedDetail(names, outage_s))
+
+
+def _back_ns(history: History, loss: NodeLoss) -> int:
+    """When a node began to get its power back, or was Ready before that; the record's end, if it never was."""
+    ends = (end for begin, end in node_outages(history).get(loss.node, ()) if begin == loss.unready_ns)
+    moments = (loss.on_ns, next(ends, None), history.ended_ns)
+    return min(at_ns for at_ns in moments if at_ns is not None)
 
 
 def _replica(history: History, life: PodLife, end_ns: int, sure_ns: int, *, raced: bool) -> Obligation:

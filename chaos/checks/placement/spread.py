@@ -6,12 +6,12 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import ClassVar
 
-from chaos.checks.base import Summary, finding, judged, late_news, unknown
+from chaos.checks.base import Summary, finding, judged, unknown, unseen_at
 from chaos.checks.recovery.delay_reasons import volume_terms
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.errors import plural
 from chaos.history import History
-from chaos.history.coverage import CATCH_UP_NS, covered, settled_ns
+from chaos.history.coverage import settled_ns
 from chaos.history.facts.membership import Membership
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas
@@ -220,8 +220,7 @@ class Spread:
         self, history: History, at_ns: int, every: tuple[Placement, ...], last: Placement | None
     ) -> Iterator[Obligation]:
         """That all replicas are there to be spread, and for each domain that it holds not too many of them."""
-        late = [kind for kind in KINDS if late_news(history, (kind,), at_ns - CATCH_UP_NS, at_ns)]
-        if blind := late or [kind for kind in KINDS if not covered(history, kind, at_ns, at_ns)]:
+        if blind := unseen_at(history, KINDS, at_ns):
             reason = f"{' and '.join(f'{kind}s' for kind in blind)} were not watched at the end of recovery"
             yield unknown("the watch", reason, "a trial whose watch has no gap there")
             return

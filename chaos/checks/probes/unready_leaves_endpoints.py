@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import ClassVar, Literal
 
 from chaos.checks.base import Summary, finding, timings_of, unknown
+from chaos.checks.recovery.standstills import stood_still
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
 from chaos.errors import plural
@@ -145,6 +146,8 @@ def _judge(
         return _judged(turn, bound_s, took_s, Obligation(who))
     elif turn.way == "return" and not selected(history, turn.life.uid, turn.at_ns, deadline_ns):
         return None  # its Service is for others now
+    elif pause := _pause(history, turn, followed_ns, bound_s):
+        doubt = f"the endpoint of {who} followed late, but {pause}"
     elif why := unruled(history):
         doubt = f"the endpoint of {who} did not follow, but nobody promises that it does: {why}"
     elif late:
@@ -154,6 +157,14 @@ def _judge(
         reason = f"{who} had not {words} the ready endpoints {bound_s:g} s after it turned"
         return _judged(turn, bound_s, None, Obligation(who, Answer.FAIL, reason))
     return _judged(turn, bound_s, None, unknown(who, doubt, SETTLE))
+
+
+def _pause(history: History, turn: _Turn, followed_ns: int | None, bound_s: float) -> str:
+    """That the endpoint followed in time but for a time in which no controller did anything; else empty."""
+    if followed_ns is None:
+        return ""
+    paused_s, words = stood_still(history, turn.at_ns, followed_ns)
+    return words if seconds(followed_ns - turn.at_ns) - paused_s <= bound_s else ""
 
 
 def _judged(turn: _Turn, bound_s: float, took_s: float | None, obligation: Obligation) -> tuple[TurnDetail, Obligation]:

@@ -17,6 +17,7 @@ from chaos.checks.base import (
     unknown,
     watched,
 )
+from chaos.checks.recovery.causes import Causes
 from chaos.checks.recovery.client_impact import (
     MISSED_MAX,
     asked,
@@ -25,7 +26,6 @@ from chaos.checks.recovery.client_impact import (
     names_replicas,
     uneven,
 )
-from chaos.checks.recovery.node_losses import Causes
 from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds

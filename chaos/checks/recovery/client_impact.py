@@ -27,6 +27,7 @@ __all__ = [
     "MISSED_MAX",
     "PROXY_S",
     "asked",
+    "at_least",
     "baseline_band",
     "first_answer_bound",
     "first_answer_ns",
@@ -228,7 +229,14 @@ def uneven(history: History) -> tuple[str, ...]:
 
 
 def _at_most(count: int, expected: float) -> float:
-    """A bound of the chance of so few of an expected number of independent requests (Chernoff)."""
-    if count >= expected:
-        return 1.0
+    return 1.0 if count >= expected else _tail(count, expected)
+
+
+def at_least(count: int, expected: float) -> float:
+    """A bound of the chance of so many of an expected number of independent requests, or more."""
+    return 1.0 if count <= expected else _tail(count, expected)
+
+
+def _tail(count: int, expected: float) -> float:
+    """The chance of a number so far from the expected one is no greater (Chernoff)."""
     return math.exp(count - expected) * (expected / count) ** count if count else math.exp(-expected)

@@ -11,7 +11,7 @@ from chaos.history.facts.pod_lifecycles import NoRoom, PodLife, pod_states
 from chaos.history.facts.reported_reasons import blocker_at, node_coming, pod_reports, quota_refusal
 from chaos.objects.base import Raw, View
 from chaos.objects.readiness_blockers import Blocker
-from chaos.semantics import Bound, Part
+from chaos.semantics import Bound, Part, Stage
 from chaos.semantics.recovery_bounds import POD_STARTUP, termination_part
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
     "excused",
     "held_up_by",
     "kept_wait",
+    "lacking",
+    "lateness",
     "pulled_again",
     "quota_wait",
     "room_wait",
@@ -56,6 +58,8 @@ def excused(pod: PodLife | None, excuses: Collection[str], blocker: Blocker | No
     A pull or a start that takes long is no excuse where the kubelet named something else. Of volumes Kubernetes'
     objective for pod startup says nothing ("stateless pods"), but one that never came was not only slow.
     """
+    if pod is not None and pod.leads and pod.started_ns is not None:
+        excuses = (*excuses, f"nobody promises how soon the group of pods that {pod.name} leads is whole")
     if blocker is None or (blocker.patience_s is None and blocker.kind not in ("volume", "sandbox")):
         return tuple(excuses)
     if blocker.kind == "volume" and pod is not None and pod.started_ns is not None:
@@ -75,6 +79,53 @@ def slow_start(history: History, pod: PodLife | None, bound: Bound, since_ns: in
     blocker = blocker_at(history, pod.uid, pod.started_ns - 1) if took_s > POD_STARTUP else None
     excuses = excused(pod, bound.excuses("started"), blocker) if took_s > POD_STARTUP else ()
     return took_s - POD_STARTUP, f"{pod.name} took {took_s:.1f} s to start: {'; '.join(excuses)}" if excuses else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lateness:
+    """What a pod that was late lacked, since when it had been due then, what stood in its way, and what excuses it."""
+
+    stage: Stage
+    due_ns: int
+    blocker: Blocker | None
+    excuses: tuple[str, ...]
+
+
+def lateness(
+    history: History,
+    pod: PodLife,
+    bound: Bound,
+    over: tuple[float, str],
+    *,
+    due_ns: int,
+    known_ns: int,
+    own_ns: int | None = None,
+) -> Lateness:
+    """How a pod was late that was due at a moment, and Ready, or known not to be, only at another.
+
+    `over`: how many seconds its start, or a pull, took longer than is promised, and what excuses that: a start that
+    took long excuses itself, and not what had its own time after it. `own_ns`: when it was due without what it was
+    granted besides.
+    """
+    (over_s, slow), stage = over, lacking(pod, due_ns)
+    in_time = known_ns <= (due_ns if own_ns is None else own_ns) + round(over_s * NS)
+    if slow and stage == "ready" and in_time:
+        return Lateness(stage, due_ns, None, (slow,))
+    if slow and stage == "started" and not in_time:
+        stage, due_ns = "ready", due_ns + round(over_s * NS)
+    blocker = blocker_at(history, pod.uid, due_ns)
+    return Lateness(stage, due_ns, blocker, excused(pod, bound.excuses(stage), blocker))
+
+
+def lacking(pod: PodLife | None, at_ns: int) -> Stage:
+    """What a pod that was not Ready at its deadline still lacked."""
+    if pod is None:
+        return "created"
+    if pod.scheduled_ns is None or pod.scheduled_ns > at_ns:
+        return "scheduled"
+    if pod.started_ns is None or pod.started_ns > at_ns:
+        return "started"
+    return "ready"
 
 
 def pulled_again(history: History, life: PodLife, span: tuple[int, int], due_ns: int) -> tuple[float, str]:

@@ -1,20 +1,21 @@
 """Whether one lost replica was back in time; and if it was not, whether that breaks a promise."""
 
 from chaos.checks.base import GAPLESS, NEWS, UNCUT, judged
-from chaos.checks.recovery.delay_reasons import excused, pulled_again, slow_start
+from chaos.checks.recovery.delay_reasons import excused, lacking, lateness, pulled_again, slow_start
 from chaos.checks.recovery.losses import AWAY, REPLACES, Loss
 from chaos.checks.recovery.missing_replicas import Missing
+from chaos.checks.recovery.standstills import RUNNING, stood_still
 from chaos.checks.verdict import Obligation
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import earliest_ns, gaps_in
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import active_replicas, desired_replicas
-from chaos.history.facts.reported_reasons import blocker_at, refusal_at
+from chaos.history.facts.reported_reasons import refusal_at
 from chaos.semantics import Stage
 from chaos.semantics.recovery_bounds import AT_ONCE
 
-__all__ = ["ROOM", "SPEC", "judge_loss", "lacking"]
+__all__ = ["ROOM", "SPEC", "judge_loss"]
 
 STAGE_WORDS: dict[Stage, str] = {
     "created": "a replacement was not created",
@@ -58,35 +59,48 @@ def _against(history: History, one: Missing, known_ns: int, took_s: float) -> tu
 
 def _late(history: History, one: Missing, known_ns: int, took_s: float) -> tuple[str, str]:
     """The loss outlasted its bound: a FAIL, unless that was not seen without a gap, or breaks no promise."""
+    if (open_ := _open(history, one, known_ns, took_s))[0]:
+        return open_
+    waiting = one.waiting or _made_before(history, one)
+    spared_s = one.room.seconds_until(known_ns) if one.room and one.room.excuse else 0.0
+    if waiting is None:
+        stage, blocker = lacking(None, one.due_ns), refusal_at(history, one.due_ns)
+        excuses = excused(None, one.bound.excuses(stage), blocker)
+    else:
+        again = isinstance(one, Loss) and one.path not in AWAY
+        over = slow_start(history, waiting, one.bound, one.since_ns)
+        if again:
+            over = pulled_again(history, waiting, (one.since_ns, known_ns), one.due_ns)
+        own_ns = one.counts_ns + round((_own_s(one) + spared_s) * NS)
+        late = lateness(history, waiting, one.bound, over, due_ns=one.due_ns, known_ns=known_ns, own_ns=own_ns)
+        stage, blocker, excuses = late.stage, late.blocker, late.excuses
+    if excuses:
+        return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {'; '.join(excuses)}", SPEC
+    over_words = "not back" if one.back_ns is None else f"back after {took_s:.1f} s"
+    words = blocker.words if blocker is not None else "" if waiting is not None else _unended(history, one)
+    why = f": {words}" if words else ""
+    return f"{one.who} {over_words}, bound {one.bound.total_s:g} s: at the deadline {STAGE_WORDS[stage]}{why}", ""
+
+
+def _own_s(one: Missing) -> float:
+    """Its bound without what it was granted to wait for room."""
+    return one.bound.total_s - (one.room.part.seconds if one.room and one.room.part else 0.0)
+
+
+def _open(history: History, one: Missing, known_ns: int, took_s: float) -> tuple[str, str]:
+    """Why a loss that outlasted its bound proves nothing, whatever its pod lacked, and what would settle it."""
     for kind in ("Pod", history.facts.workload_kind):
         if gaps_in(history, kind, one.since_ns, one.due_ns):
             return f"the watch of {kind}s had a gap while {one.who} was away", GAPLESS
-    waiting = one.waiting or _made_before(history, one)
-    stage = lacking(waiting, one.due_ns)
-    spared_s = one.room.seconds_until(known_ns) if one.room and one.room.excuse else 0.0
-    own_s = one.bound.total_s - (one.room.part.seconds if one.room and one.room.part else 0.0)
-    if one.room and one.room.excuse and took_s - spared_s <= own_s:
+    paused_s, pause = stood_still(history, one.counts_ns, known_ns)
+    if pause and took_s - paused_s <= one.bound.total_s:
+        return f"over the bound of {one.bound.total_s:g} s, but {pause}", RUNNING
+    if one.room and one.room.excuse and took_s - one.room.seconds_until(known_ns) <= _own_s(one):
         reason = f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {one.room.excuse}"
         return reason, one.room.settle or ROOM
     if isinstance(one, Loss) and one.rolled:
         return f"{one.who} was given up by a rollout, and not made good in {one.bound.total_s:g} s", ROLLED
-    if isinstance(one, Loss) and one.path not in AWAY:
-        over_s, why = pulled_again(history, one.life, (one.since_ns, known_ns), one.due_ns)
-    else:
-        over_s, why = slow_start(history, waiting, one.bound, one.since_ns)
-    if stage == "ready" and why and took_s - over_s - spared_s <= own_s:
-        return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {why}", SPEC
-    due_ns = one.due_ns
-    if stage == "started" and why and took_s - over_s - spared_s > own_s:
-        # A start that took long excuses itself, and not what had its own time after it.
-        stage, due_ns = "ready", due_ns + round(over_s * NS)
-    blocker = refusal_at(history, due_ns) if waiting is None else blocker_at(history, waiting.uid, due_ns)
-    if excuses := excused(waiting, one.bound.excuses(stage), blocker):
-        return f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {'; '.join(excuses)}", SPEC
-    over = "not back" if one.back_ns is None else f"back after {took_s:.1f} s"
-    words = blocker.words if blocker is not None else "" if waiting is not None else _unended(history, one)
-    why = f": {words}" if words else ""
-    return f"{one.who} {over}, bound {one.bound.total_s:g} s: at the deadline {STAGE_WORDS[stage]}{why}", ""
+    return "", ""
 
 
 def _unended(history: History, one: Missing) -> str:
@@ -111,17 +125,6 @@ def _made_before(history: History, one: Missing) -> PodLife | None:
 ROOM = "a trial on a cluster that has room for one replica more"
 ROLLED = "a trial of its own for the rollout, judged by RolledOut"
 SPEC = "a startup probe, whose failureThreshold x periodSeconds says how long a start may take, or a present image"
-
-
-def lacking(pod: PodLife | None, at_ns: int) -> Stage:
-    """What a pod that was not Ready at its deadline still lacked."""
-    if pod is None:
-        return "created"
-    if pod.scheduled_ns is None or pod.scheduled_ns > at_ns:
-        return "scheduled"
-    if pod.started_ns is None or pod.started_ns > at_ns:
-        return "started"
-    return "ready"
 
 
 def _earliest(history: History, at_ns: int) -> int:

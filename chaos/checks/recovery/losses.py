@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from chaos.checks.base import timings_of
+from chaos.checks.recovery.causes import Causes, ended_by_kubelet
 from chaos.checks.recovery.delay_reasons import kept_wait, quota_wait, room_wait
 from chaos.checks.recovery.missing_replicas import Missing, turn_ns, whole_ns_after
-from chaos.checks.recovery.node_losses import Causes, NodeLoss, ended_by_kubelet
+from chaos.checks.recovery.node_losses import NodeLoss
 from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS
 from chaos.history import Fault, History
@@ -75,7 +76,7 @@ class Loss(Missing):
     def ready_ns(self) -> int | None:
         if self.replacement is None or self.replacement.uid != self.life.uid:
             return None if self.replacement is None else self.replacement.ready_ns
-        return next((begin_ns for begin_ns, _ in self.life.ready_spans if begin_ns > self.since_ns), None)
+        return next((begin_ns for begin_ns, _ in self.life.served_spans if begin_ns > self.since_ns), None)
 
     @property
     def unreplaced(self) -> str:

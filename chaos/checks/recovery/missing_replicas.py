@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from chaos.checks.recovery.causes import Causes
 from chaos.checks.recovery.delay_reasons import RoomWait, room_wait
-from chaos.checks.recovery.node_losses import Causes
 from chaos.checks.recovery.replacements import replacements
 from chaos.clock import NS
 from chaos.history import History

@@ -8,7 +8,7 @@ from chaos.checks.base import Summary, finding, judged, timings_of, unknown
 from chaos.checks.recovery.delay_reasons import held_up_by, room_wait, slow_start
 from chaos.checks.recovery.loss_judge import ROOM, SPEC
 from chaos.checks.recovery.losses import moved_from
-from chaos.checks.recovery.node_losses import NodeLoss, is_member, node_losses
+from chaos.checks.recovery.node_losses import NodeLoss, is_member, lost_node, node_losses
 from chaos.checks.recovery.stage_judge import judged_stages
 from chaos.checks.recovery.stages import Stage, StageDetail
 from chaos.checks.recovery.timeline import Timeline, timeline_of
@@ -128,8 +128,8 @@ SETTLE = "a trial in which a node that holds replicas stays lost until they are 
 def _case(history: History, lost: NodeLoss, life: PodLife, within_s: float | None) -> _Case | None:
     """The case of one replica; None if it need not be replaced: it was given up, or its node was back first."""
     timings = timings_of(history)
-    kind, zone = history.facts.workload.pods_by, lost.zone
-    bound = power_loss_bound(life.spec, timings, workload_kind=kind, nodes=zone.nodes, rate=zone.rate)
+    kind, how = history.facts.workload.pods_by, lost_node(history, life, lost.unready_ns or lost.begin_ns)
+    bound = power_loss_bound(life.spec, timings, workload_kind=kind, lost=how)
     limit_s = bound.total_s if within_s is None else within_s
     due_ns = lost.off_ns + round(limit_s * NS)
     loss = moved_from(history, life, lost, bound, due_ns)

@@ -4,11 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from chaos.checks.base import timings_of
+from chaos.checks.recovery.causes import ended_by_kubelet, kubelet_part
 from chaos.checks.recovery.client_impact import first_answer_bound, flowing_until_ns
 from chaos.checks.recovery.delay_reasons import excused, pulled_again
 from chaos.checks.recovery.losses import AWAY, KILLS, longer_grace
-from chaos.checks.recovery.node_losses import ended_by_kubelet, kubelet_part, lost_taints, zone_loss
+from chaos.checks.recovery.node_losses import lost_node
 from chaos.checks.recovery.stages import Stage, placed, whole_ns
+from chaos.checks.recovery.standstills import stood_still
 from chaos.checks.recovery.timeline import FILLS, HANGS, Timeline, timelines
 from chaos.checks.verdict import Answer
 from chaos.clock import NS, seconds
@@ -88,7 +90,6 @@ def judged_stages(history: History, timeline: Timeline, detection_s: float = 0.0
     container = struck_container(timeline.fault, loss.life)
     if "endpoint added" in moments:
         answer = first_answer_bound(history, moments["endpoint added"], timings)
-    zone = zone_loss(history, loss.life.node, loss.since_ns)
     waits = list(kubelet_part(loss.life.spec, kind) if ended_by_kubelet(loss.life, loss.lost_ns) else ())
     if (room := loss.room) is not None and room.unmade:
         waits, room = [*waits, *([room.part] if room.part else [])], None
@@ -105,9 +106,7 @@ def judged_stages(history: History, timeline: Timeline, detection_s: float = 0.0
         restarts=restarts_remembered(loss.life.all_restarts_ns, fault_ns, timings, container=container),
         workload_kind=kind,
         waits=tuple(waits),
-        nodes=zone.nodes,
-        rate=zone.rate,
-        taints=lost_taints(history, loss.life.node, loss.since_ns),
+        lost=lost_node(history, loss.life, loss.since_ns),
         no_room="" if room is None else room.excuse,
         room=None if room is None else room.part,
         of_node=_of_node(history, timeline),
@@ -143,7 +142,7 @@ def _unbounded(history: History, timeline: Timeline, stage: Stage) -> str:
     if loss.path == "node back" and stage.name == "Ready":
         return "came, but nobody promises how soon a lost node serves again"
     evicted = loss.path == "moved" and stage.name in ("marked for deletion", "replacement created")
-    if evicted and zone_loss(history, loss.life.node, loss.since_ns).rate == 0:
+    if evicted and lost_node(history, loss.life, loss.since_ns).rate == 0:
         return "came, but nothing is evicted where too many nodes were lost at once"
     return ""
 
@@ -212,6 +211,9 @@ def _late(history: History, timeline: Timeline, stage: Stage, bound: Bound, word
         waited_s, why = pulled_again(history, loss.life, (since_ns, until_ns), since_ns + round(bound.total_s * NS))
         if why and seconds(until_ns - since_ns) - waited_s <= bound.total_s:
             return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {why}")
+    paused_s, pause = stood_still(history, since_ns, until_ns)
+    if pause and TOLD_BY.get(stage.name) and seconds(until_ns - since_ns) - paused_s <= bound.total_s:
+        return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but {pause}")
     room = loss.room
     spared_s = room.seconds_until(until_ns) if room is not None and room.unmade and room.excuse else 0.0
     spares = spared_s > 0 and seconds(until_ns - since_ns) - spared_s <= bound.total_s

@@ -13,7 +13,7 @@ from chaos.history.facts.membership import Membership
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, workload_states
 from chaos.history.facts.revisions import Revision, by_revision
-from chaos.history.facts.templates import as_admitted, is_wanted, owner_templates
+from chaos.history.facts.templates import is_wanted, owner_templates
 from chaos.objects.base import Raw
 from chaos.objects.kinds import DeploymentView, same_template
 from chaos.objects.pod import PodView
@@ -86,7 +86,7 @@ class Rollout:
         spec, owners = template.get("spec") or {}, owners_of(history, template)
         made = next((life for life in pod_lives(history) if life.owner_uid in owners), None)
         return rollout_bound(
-            spec if made is None else as_admitted(spec, made.spec),
+            spec if made is None else made.spec,
             self.strategy,
             max(self.desired),
             timings_of(history),

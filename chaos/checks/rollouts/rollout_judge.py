@@ -7,8 +7,7 @@ from typing import TypeVar
 from chaos.checks.base import GAPLESS, judged, timings_of, undecided, unknown, watched
 from chaos.checks.budgets.dips import Dip, dips_of
 from chaos.checks.budgets.replay import replay
-from chaos.checks.recovery.delay_reasons import excused, room_wait, slow_start
-from chaos.checks.recovery.loss_judge import lacking
+from chaos.checks.recovery.delay_reasons import lateness, room_wait, slow_start
 from chaos.checks.rollouts.rollout import Count, Rollout, owners_of
 from chaos.checks.verdict import Evidence, Obligation
 from chaos.clock import NS, seconds
@@ -16,8 +15,7 @@ from chaos.history import Fault, History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import workload_states
-from chaos.history.facts.reported_reasons import blocker_at, refusal_at
-from chaos.history.facts.templates import as_admitted
+from chaos.history.facts.reported_reasons import refusal_at
 from chaos.objects.base import Raw
 from chaos.semantics import recovery_bound
 
@@ -134,7 +132,7 @@ def in_time(
         owners = owners_of(history, template)
         new = [life for life in pod_lives(history) if life.owner_uid in owners and life.created_ns >= begin_ns]
         due_ns = begin_ns + round(bound.total_s * NS)
-        held, promised = held_up(history, new, template.get("spec") or {}, due_ns)
+        held, promised = held_up(history, new, due_ns)
         if _paused(history, begin_ns, due_ns):
             reason, settle = f"{reason}, but no promise was broken: the Deployment was paused meanwhile", RESUMED
         elif not promised:
@@ -164,37 +162,30 @@ RESUMED = "a trial in which nobody pauses the Deployment"
 SPEC = "a startup probe, an image that need not be pulled, and room for one pod more"
 
 
-def held_up(history: History, new: Iterable[PodLife], spec: Raw, due_ns: int) -> tuple[str, bool]:
+def held_up(history: History, new: Iterable[PodLife], due_ns: int) -> tuple[str, bool]:
     """What held the pods of a new template up, in words, and whether better was promised.
 
-    Each is held to the time of a single pod as it was admitted, because it is made when others had theirs.
+    Each is held to the time of a single pod, because it is made when others had theirs.
     """
     timings, ended_ns = timings_of(history), history.covered_ns.get("Pod", (0, history.ended_ns))[1]
     guilty: list[str] = []
     excuses: list[str] = []
     for pod in new:
-        one = recovery_bound(as_admitted(spec, pod.spec), timings)
+        one = recovery_bound(pod.spec, timings)
         own_ns = pod.created_ns + round(one.total_s * NS)
         late = pod.ready_ns is None or pod.ready_ns > own_ns
         if not late or (pod.left_ns or own_ns) < own_ns:
             continue
-        room, stage = room_wait(history, None, pod), lacking(pod, own_ns)
-        over_s, slow = slow_start(history, pod, one, pod.created_ns)
-        over_ns = round(over_s * NS)
-        if slow and stage == "ready" and (pod.ready_ns or ended_ns) <= own_ns + over_ns:
-            excuses.append(slow)
-            continue
-        if slow and stage == "started" and min(pod.ready_ns or ended_ns, pod.left_ns or ended_ns) > own_ns + over_ns:
-            # A start that took long excuses itself, and not what had its own time after it.
-            stage, own_ns = "ready", own_ns + over_ns
-        blocker = blocker_at(history, pod.uid, own_ns)
-        words = f"{pod.name}: {blocker.words}" if blocker else f"{pod.name} was not {stage} in its own time"
+        over, known_ns = slow_start(history, pod, one, pod.created_ns), pod.ready_ns or pod.left_ns or ended_ns
+        late_by = lateness(history, pod, one, over, due_ns=own_ns, known_ns=known_ns)
+        blocker, room = late_by.blocker, room_wait(history, None, pod)
         if room and room.excuse:
             excuses.append(room.excuse)
-        elif why := excused(pod, one.excuses(stage), blocker):
-            excuses += why
+        elif late_by.excuses:
+            excuses += late_by.excuses
         else:
-            guilty.append(words)
+            words = blocker.words if blocker else f"was not {late_by.stage} in its own time"
+            guilty.append(f"{pod.name}: {words}" if blocker else f"{pod.name} {words}")
     if not guilty and not excuses and (refusal := refusal_at(history, due_ns)):
         guilty.append(refusal.words)
     return "; ".join(dict.fromkeys(guilty or excuses)), bool(guilty) or not excuses

@@ -72,8 +72,9 @@ class GracefulTermination:
     at which no request was under way, unless another end had some and every request of the time was answered in full
     by a replica that it names: then chance left it idle, and it lost nothing. UNKNOWN too if the longest answer of the
     trial does not fit into the grace (then it was luck), for a forced deletion, a lost node, an end by the kubelet
-    itself, requests that nobody answered, that were refused as the client's fault (4xx) or whose kept connection broke
-    at once, and a gap in the watch of pods. A failed hook and a server that SIGKILL had to end are told.
+    itself, requests that nobody answered, that were refused as the client's fault (4xx) more often than before any
+    fault, or whose kept connection broke at once, and a gap in the watch of pods. A failed hook and a server that
+    SIGKILL had to end are told.
     """
 
     name: ClassVar[str] = "graceful-termination"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from chaos.checks.base import timings_of
-from chaos.checks.recovery.client_impact import first_answer_ns, fresh_connections
+from chaos.checks.recovery.client_impact import at_least, first_answer_ns, fresh_connections
 from chaos.checks.traffic.accounting import hollow_answers
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -32,6 +32,9 @@ SERVER_ERROR = 500
 
 BAD_GATEWAY = 502
 """What a gateway answers when a server behind it gives no valid answer (RFC 9110, 15.6.3)."""
+
+RARE = 0.01
+"""By chance alone no such number of refusals comes more often."""
 
 CROSSED_NS = NS
 """A request on a kept connection that breaks so soon may have crossed its end on the way."""
@@ -113,19 +116,19 @@ class Unnamed:
 def held_requests(history: History) -> tuple[HeldRequests, ...]:
     """What every replica that was deleted held, in order of deletion."""
     timings = timings_of(history)
-    found = endings(history)
-    answers = history.requests.filter(pl.col("replica").is_in([one.life.name for one in found]))
+    found, requests = endings(history), _taken(history)
+    answers = requests.filter(pl.col("replica").is_in([one.life.name for one in found]))
     by_name = answers.partition_by("replica", as_dict=True)
     rows = [_of(by_name.get((one.life.name,), answers.clear()), one, history.ended_ns) for one in found]
     late = pl.concat([one.select("stream", "id") for one in rows] or [answers.clear().select("stream", "id")])
-    usual = set(_errors(history.requests.join(late, on=["stream", "id"], how="anti"))["status"])
+    usual = set(_errors(requests.join(late, on=["stream", "id"], how="anti"))["status"])
     return tuple(_held(history, one, its, usual, timings) for one, its in zip(found, rows, strict=True))
 
 
 def unnamed(history: History, ends: Sequence[HeldRequests]) -> Unnamed:
     """The requests that nobody answered, laid beside the ends of replicas."""
     windows = [(one.name, *_window(one, history.ended_ns)) for one in ends]
-    nameless = history.requests.filter(pl.col("replica").is_null())
+    nameless = _taken(history).filter(pl.col("replica").is_null())
     lost = nameless.filter(pl.col("outcome").is_in(["refused", "failed", "truncated"]))
     given_up = nameless.filter(pl.col("outcome") == "unanswered")
     waiting = [(pl.col("sent_ns") <= end) & (pl.col("end_ns") >= begin) for _, begin, end in windows]
@@ -148,6 +151,28 @@ def longest_s(history: History) -> float | None:
     return None if longest_ns is None else seconds(longest_ns)
 
 
+@once
+def _taken(history: History) -> pl.DataFrame:
+    """The requests without those that were refused for themselves (4xx), as a like part of them was before any fault.
+
+    A limiter of rates refuses as many whoever ends (RFC 6585). More of them while replicas end, or of those that one
+    that ends took, may come of that.
+    """
+    faults = [fault.begin_ns for fault in history.faults]
+    before = history.requests.filter(pl.col("end_ns") < min(faults, default=history.ended_ns))
+    ends = [(one.asked_ns - SLACK_NS, one.life.gone_ns or history.ended_ns) for one in endings(history)]
+    refused = _errors(history.requests).filter(pl.col("status") < SERVER_ERROR)
+    odd = [refused.clear()]
+    groups = refused.filter(_during(ends)).partition_by("stream", "status", "replica", as_dict=True)
+    for (stream, status, replica), rows in groups.items():
+        own = (pl.col("stream") == stream) & (pl.lit(value=True) if replica is None else pl.col("replica") == replica)
+        early, asked = before.filter(pl.col("stream") == stream), history.requests.filter(_during(ends) & own).height
+        share = _errors(early).filter(pl.col("status") == status).height / max(1, early.height)
+        odd += [rows] if at_least(rows.height, share * asked) < RARE else []
+    usual = refused.join(pl.concat(odd), on=["stream", "id"], how="anti")
+    return history.requests.join(usual, on=["stream", "id"], how="anti")
+
+
 def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int], timings: Timings) -> HeldRequests:
     cut = rows.filter((pl.col("outcome") == "truncated") | (pl.col("outcome") == "failed") & ~_is_error())
     errors = _errors(rows)
@@ -158,7 +183,7 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
     strange = errors.filter(~pl.col("status").is_in(list(usual)) & (pl.col("status") >= SERVER_ERROR))
     promised = termination(ending.life.spec, timings, grace_s=ending.grace_s)
     window = (pl.col("end_ns") >= ending.asked_ns - SLACK_NS) & (pl.col("sent_ns") <= until_ns)
-    meanwhile = history.requests.filter(window)
+    meanwhile = _taken(history).filter(window)
     bare = meanwhile.join(hollow_answers(history), on=["stream", "id"], how="semi")
     whole = meanwhile["outcome"].is_in(GOOD).all() and not meanwhile["replica"].null_count() and bare.is_empty()
     hook = _failed_hooks(history).get(ending.life.uid)

@@ -13,16 +13,15 @@ from chaos.checks.base import (
     finding,
     judged,
     judged_until_ns,
-    late_news,
     timings_of,
     undecided,
     unknown,
+    unseen_at,
 )
-from chaos.checks.recovery.delay_reasons import excused, pulled_again, room_wait, slow_start
-from chaos.checks.recovery.loss_judge import lacking
+from chaos.checks.recovery.causes import Causes
+from chaos.checks.recovery.delay_reasons import excused, lacking, pulled_again, room_wait, slow_start
 from chaos.checks.recovery.losses import losses
 from chaos.checks.recovery.missing_replicas import member_name, turn_ns
-from chaos.checks.recovery.node_losses import Causes
 from chaos.checks.recovery.replacements import replacements
 from chaos.checks.rollouts.rollout import old_pods_end
 from chaos.checks.rollouts.rollout_judge import held_up
@@ -30,7 +29,6 @@ from chaos.checks.verdict import Finding, Obligation
 from chaos.clock import seconds
 from chaos.errors import plural
 from chaos.history import History
-from chaos.history.coverage import CATCH_UP_NS, covered
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import (
     active_replicas,
@@ -41,7 +39,7 @@ from chaos.history.facts.replica_counts import (
 )
 from chaos.history.facts.reported_reasons import blocker_at, refusal_at
 from chaos.history.facts.routing import families_left, publishes_unready, selected, unruled
-from chaos.history.facts.templates import as_admitted, is_wanted
+from chaos.history.facts.templates import is_wanted
 from chaos.objects.kinds import ReplicaSetView, same_template
 from chaos.semantics import Bound, endpoint_bound
 from chaos.semantics.rollout import release_bound
@@ -148,8 +146,7 @@ class _End:
     @property
     def no_endpoints(self) -> str:
         """Why the endpoints of the record prove nothing, empty if they do."""
-        late = late_news(self.history, ("EndpointSlice",), self.at_ns - CATCH_UP_NS, self.at_ns)
-        if late or not covered(self.history, "EndpointSlice", self.at_ns, self.at_ns):
+        if unseen_at(self.history, ("EndpointSlice",), self.at_ns):
             return "the endpoints were not watched at the end"
         if not endpoint_spans(self.history):
             return f"no endpoint of Service {self.history.facts.service} was ever seen"
@@ -170,10 +167,8 @@ class _End:
 
 
 def _owed(end: _End) -> Iterator[Obligation]:
-    kinds = ("Pod", end.history.facts.workload_kind)
-    blind = [kind for kind in kinds if not covered(end.history, kind, end.at_ns, end.at_ns)]
-    if blind or late_news(end.history, kinds, end.at_ns - CATCH_UP_NS, end.at_ns):
-        reason = f"the watch of {' and '.join(f'{kind}s' for kind in blind or kinds)} was broken at the end"
+    if blind := unseen_at(end.history, ("Pod", end.history.facts.workload_kind), end.at_ns):
+        reason = f"the watch of {' and '.join(f'{kind}s' for kind in blind)} was broken at the end"
         yield unknown("the watch", reason, GAPLESS)
         return
     if end.desired is None:
@@ -282,10 +277,10 @@ def _templates(end: _End, ready: Sequence[PodLife]) -> Iterator[Obligation]:
     now = states[-1][1]
     since_ns = max((at_ns for (_, before), (at_ns, _) in pairwise(states) if _asks_more(before, now)), default=0)
     new = [life for life in pod_lives(end.history) if life.created_ns >= since_ns and end.wanted(life)]
-    spec = as_admitted(now.pod_spec, new[0].spec) if new else now.pod_spec
+    spec = new[0].spec if new else now.pod_spec
     kind, desired = end.history.facts.workload_kind, end.desired or 1
     bound = release_bound(kind, now.spec, spec, timings_of(end.history), desired=desired, former=former[0].spec)
-    held, promised = held_up(end.history, new, spec, end.at_ns)
+    held, promised = held_up(end.history, new, end.at_ns)
     lacks = plural(len(former), "replica is", "replicas are") + " of a former template"
     lacks += f" ({held})" if held and promised else ""
     yield _judged(end, "the template", lacks, since_ns, bound, excuse="" if promised else held)

@@ -41,7 +41,7 @@ OWNING = ("ReplicaSet", "StatefulSet", "ReplicationController")
 @once
 def ready_replicas(history: History) -> Steps:
     """How many pods of the system were Ready and not being deleted."""
-    spans = [span for life in pod_lives(history) for span in life.ready_spans]
+    spans = [span for life in pod_lives(history) for span in life.served_spans]
     return _steps(history, "Pod", _counts(spans))
 
 

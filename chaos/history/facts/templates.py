@@ -12,7 +12,7 @@ from chaos.objects.base import Raw
 from chaos.objects.kinds import ReplicaSetView, same_template
 from chaos.objects.pod import PodView
 
-__all__ = ["as_admitted", "is_wanted", "keeps_template", "owner_templates", "template_at"]
+__all__ = ["as_admitted", "is_wanted", "keeps_template", "of_template", "owner_templates", "template_at"]
 
 ADDED = {"initContainers": "name", "containers": "name", "readinessGates": "conditionType"}
 """The lists of a pod's spec that webhooks add to, and what tells their entries apart."""
@@ -42,28 +42,38 @@ def template_at(history: History, at_ns: int) -> Raw:
     return spec if spec.get("containers") else {}
 
 
-def keeps_template(history: History, life: PodLife, at_ns: int, *, anew: bool) -> bool:
-    """Whether a replica is of another template than its workload's own one then, and is so again: restarted, or `anew`.
+def of_template(history: History, life: PodLife, at_ns: int) -> bool | None:
+    """Whether a replica was made from the template that its workload has at a moment; None: the record cannot say."""
+    wanted, kind = _workload_at(history, at_ns), history.facts.workload_kind
+    if wanted is None:
+        return None
+    if kind == "Deployment":
+        made = owner_templates(history).get(life.owner_uid)
+        return same_template(made, wanted.template) if made else None
+    revision, newest = member_revisions(history).get(life.uid), wanted.status.get("updateRevision")
+    return revision == str(newest) if kind == "StatefulSet" and revision is not None and newest else None
+
+
+def keeps_template(history: History, life: PodLife, at_ns: int) -> bool:
+    """Whether the pod in place of a replica is of that one's template, which is not its workload's own one then.
 
     A ReplicaSet makes pods of its own template, however far a release is; a StatefulSet those below its partition of
     the former revision, and all others of the new one (pkg/controller/statefulset: `newVersionedStatefulSetPod`).
     """
-    wanted, kind = _workload_at(history, at_ns), history.facts.workload_kind
-    if wanted is None:
-        return False
-    if kind == "Deployment":
-        made = owner_templates(history).get(life.owner_uid)
-        return bool(made) and not same_template(made or {}, wanted.template)
-    revision, newest = member_revisions(history).get(life.uid), wanted.status.get("updateRevision")
-    other = kind == "StatefulSet" and revision is not None and bool(newest) and revision != str(newest)
-    return other and (not anew or _below_partition(wanted, life.name))
+    wanted, other = _workload_at(history, at_ns), of_template(history, life, at_ns) is False
+    return (
+        other
+        and wanted is not None
+        and (history.facts.workload_kind == "Deployment" or _below_partition(wanted, life.name))
+    )
 
 
 def as_admitted(template: Raw, made: Raw) -> Raw:
-    """The pod spec of a template, and what a pod that was made of it has besides: sidecars and readiness gates.
+    """The pod spec of a template, and what a pod of another has besides that one: sidecars and readiness gates.
 
-    Webhooks add these to pods alone, e.g. a mesh its proxy, and a load balancer's controller the gate that it opens
-    (Kubernetes documentation, "Dynamic Admission Control"; "Pod Lifecycle", section "Pod readiness").
+    Of a pod that was made from this very template its own spec says all. Webhooks add these to pods alone, e.g. a mesh
+    its proxy, and a load balancer's controller the gate that it opens (Kubernetes documentation, "Dynamic Admission
+    Control"; "Pod Lifecycle", section "Pod readiness").
     """
     known = {part: {one.get(key) for one in template.get(part) or ()} for part, key in ADDED.items()}
     more = {part: [one for one in made.get(part) or () if one.get(ADDED[part]) not in known[part]] for part in ADDED}

@@ -143,6 +143,87 @@ def test_a_gate_that_is_never_opened_is_open(check: Check, spec: Mapping[str, An
     assert finding.answer is answer, finding.line()
 
 
+# --- what admission changes ----------------------------------------------------------------------------------------
+
+
+def changed(**fields: Any) -> Mapping[str, Any]:
+    """The pods of the template, with other fields of their container."""
+    return {**PROBED, "containers": [{**PROBED["containers"][0], **fields}]}
+
+
+SLOWER = changed(startupProbe={"periodSeconds": 1, "failureThreshold": 60})
+"""As a policy that gives every server a minute to start."""
+
+HASTIER = changed(startupProbe={"periodSeconds": 1, "failureThreshold": 1})
+
+PULLED = changed(imagePullPolicy="Always")
+"""As the admission plugin AlwaysPullImages has pods."""
+
+CHANGED = [
+    pytest.param(SLOWER, 34, Answer.PASS, id="a longer probe, in time"),
+    pytest.param(SLOWER, 80, Answer.PASS, id="a longer probe, in its time"),
+    pytest.param(SLOWER, 140, Answer.FAIL, id="a longer probe, late"),
+    pytest.param(HASTIER, 57.5, Answer.FAIL, id="a shorter probe, later than that allows"),
+]
+
+
+def replaced(spec: Mapping[str, Any], ready_s: float) -> Story:
+    """`a` of two is killed, and `d`, of that spec as all of them, is Ready in its place."""
+    story = Rolling(200).saw(0, "LISTED", release(OLD, replicas=2), "Deployment").fault("a").traffic()
+    story.saw(0, "LISTED", owned(OLD, 2), "ReplicaSet").saw(0, "LISTED", node("n1"), "Node")
+    for uid in "ab":
+        story.saw(0, "LISTED", pod(uid, ready=True, spec=spec, owner=OLD))
+    story.saw(30.2, "DELETED", pod("a", ready=True, spec=spec, owner=OLD))
+    made(story, "d", ready_s, spec, OLD)
+    return story
+
+
+@pytest.mark.parametrize(("spec", "ready_s", "answer"), CHANGED)
+def test_a_new_pod_has_the_time_of_what_admission_changed(
+    spec: Mapping[str, Any], ready_s: float, answer: Answer
+) -> None:
+    """What a webhook changes in pods of the very template that is wanted is what they promise."""
+    finding = Recovered()(replaced(spec, ready_s).history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(("spec", "answer"), [(PROBED, Answer.FAIL), (SLOWER, Answer.UNKNOWN)])
+def test_a_new_pod_has_that_time_at_the_end(spec: Mapping[str, Any], answer: Answer) -> None:
+    """A pod that may start for a minute is not late when the trial ends 35 s after the heal."""
+    story = replaced(spec, 190).has(phases=(Phase("recovery", at(40), at(75)),))
+    finding = EndState()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(("spec", "ready_s", "answer"), CHANGED)
+def test_a_release_has_the_time_of_what_admission_changed(
+    spec: Mapping[str, Any], ready_s: float, answer: Answer
+) -> None:
+    """So has a release, whose pods are all admitted so."""
+    test_a_release_has_the_time_of_what_admission_added(spec, ready_s, answer)
+
+
+@pytest.mark.parametrize("check", [Recovered(), RecoveredInTime()], ids=lambda check: str(check.name))
+def test_an_image_that_admission_has_pulled_is_not_late(check: Check) -> None:
+    """Where every pod has to ask the registry, though its template need not, a long pull breaks no promise."""
+    story = replaced_story(spec=PULLED, started=90)
+    story.saw(0, "LISTED", release(OLD, replicas=2), "Deployment").saw(0, "LISTED", owned(OLD, 2), "ReplicaSet")
+    story.events = [
+        replace(one, object=owned_by(OLD, one.object)) if one.kind == "Pod" else one
+        for one in story.events
+        if one.kind not in ("Deployment", "ReplicaSet") or one.object["metadata"]["uid"] in (OLD, "d-1")
+    ]
+    finding = check(story.history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "pulled" in finding.reason
+
+
+def owned_by(owner: str, raw: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The pod, as that ReplicaSet's."""
+    owners = [{**one, "name": owner, "uid": owner} for one in raw["metadata"]["ownerReferences"]]
+    return {**raw, "metadata": {**raw["metadata"], "ownerReferences": owners}}
+
+
 def test_a_template_is_as_it_is_where_nothing_was_added() -> None:
     """What the pod lacks, or changes under the same name, is no addition; the template stays the very same."""
     assert as_admitted(PROBED, {**PROBED, "nodeName": "n1", "containers": []}) is PROBED

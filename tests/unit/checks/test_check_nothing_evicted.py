@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from histories import PROBED, Story, at, nothing, pod, replica_set
+from histories import PROBED, Story, at, node, nothing, pod, replica_set
 from node_loss_stories import marked, noticed, outage, powered, standing
 
 from chaos.checks import NothingEvicted
@@ -104,3 +104,12 @@ def test_what_was_no_such_outage_is_unknown(story: Story, words: str) -> None:
 def test_an_empty_history_is_unknown() -> None:
     """Nothing recorded proves nothing."""
     assert NothingEvicted()(nothing()).answer is Answer.UNKNOWN
+
+
+@pytest.mark.parametrize("marked_s", [None, 62])
+def test_an_outage_ends_when_a_node_is_back_by_itself(marked_s: float | None) -> None:
+    """n2 is Ready again after 5 s, long before the power is said to come back: from then on pods may be evicted."""
+    story = outage().saw(52, "MODIFIED", node("n2"), "Node")
+    finding = judged(story if marked_s is None else marked(story, marked_s))
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "every node was NotReady for 5.0 s" in finding.reason

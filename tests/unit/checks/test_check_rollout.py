@@ -127,6 +127,8 @@ def test_a_late_rollout_of_pods_that_promise_nothing_is_unknown() -> None:
             spec = one.object["spec"]
             raw = {**one.object, "spec": {**spec, "template": {**spec["template"], "spec": bare}}}
             story.events[place] = replace(one, object=raw)
+        elif one.kind == "Pod":
+            story.events[place] = replace(one, object={**one.object, "spec": {**one.object["spec"], **bare}})
     finding = rolled(story)
     assert finding.answer is Answer.UNKNOWN
     assert "no startup probe" in finding.reason

@@ -11,7 +11,7 @@ from node_loss_stories import LAB, marked, moved, noticed, powered, standing
 from probe_stories import endpoints
 from recovery_stories import replaced_story
 
-from chaos.checks import EndState, Recovered, RecoveredInTime, Rescheduled
+from chaos.checks import Recovered, RecoveredInTime, Rescheduled
 from chaos.checks.verdict import Answer, Check, Finding
 from chaos.history.facts.pod_lifecycles import BY_KUBELET as KUBELET
 from chaos.semantics.node_loss import UNREACHABLE
@@ -72,35 +72,6 @@ def test_a_later_scale_in_does_not_undo_a_late_replacement() -> None:
     finding = never_moved(fewer_s=150)
     assert finding.answer is Answer.FAIL, finding.line()
     assert "switched on again" not in finding.reason
-
-
-# --- too many nodes of a zone -----------------------------------------------------------------------------------------
-
-
-def zone_without(*others: str) -> Story:
-    """Of the four nodes of a zone n1, which holds a replica, and these others are lost for good; nothing is evicted."""
-    story = noticed(powered(standing(end_s=300), "n1", *others, on_s=None))
-    story.saw(0.1, "MODIFIED", deployment(2), "Deployment").saw(0.1, "MODIFIED", replica_set(2), "ReplicaSet")
-    for name in ("n3", "n4"):
-        story.saw(0, "LISTED", node(name), "Node")
-        if name in others:
-            story.saw(47, "MODIFIED", node(name, ready=False), "Node")
-    return story.has(phases=(Phase("fault", at(30), at(119)), Phase("recovery", at(119), at(280))))
-
-
-@pytest.mark.parametrize("check", [Recovered(), Rescheduled(), EndState()], ids=lambda check: str(check.name))
-def test_a_zone_that_lost_too_many_nodes_promises_no_replacement(check: Check) -> None:
-    """Of four nodes three are lost, so the controller evicts nothing: no check holds the missing replica against it."""
-    finding = check(zone_without("n3", "n4").history())
-    assert finding.answer is Answer.UNKNOWN, finding.line()
-    assert "nothing is evicted" in finding.reason
-    assert check(zone_without().history()).answer is Answer.FAIL
-
-
-def test_a_zone_that_lost_too_many_nodes_promises_no_stage_of_it() -> None:
-    """Nor is any stage late, where nobody takes the replica from its lost node."""
-    finding = RecoveredInTime()(zone_without("n3", "n4").history())
-    assert finding.answer is Answer.UNKNOWN, finding.line()
 
 
 # --- when the action began ------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from chaos.semantics import (
     KUBERNETES,
     LAB,
     Detection,
+    LostNode,
     Timings,
     eviction_rates,
     node_loss_detection,
@@ -125,5 +126,5 @@ def test_each_taint_has_its_own_toleration() -> None:
 def test_from_the_loss_of_power_to_ready_is_the_sum_of_all() -> None:
     """The lab: 20 s until NotReady, 10 s for each node of the zone, 10 s tolerated, 29 s for the replacement."""
     assert power_loss_bound(PROBED, LAB).total_s == 20 + 10 + 10 + 29
-    assert power_loss_bound(PROBED, LAB, nodes=3).total_s == 20 + 30 + 10 + 29
+    assert power_loss_bound(PROBED, LAB, lost=LostNode(nodes=3)).total_s == 20 + 30 + 10 + 29
     assert power_loss_bound(PROBED, LAB).parts[0].name == "node monitor"
