@@ -14,11 +14,12 @@ from chaos.cli.cluster import KubeconfigOption, SystemOption
 from chaos.cluster import Cluster, connect
 from chaos.errors import ClusterRefused, UsageError, one_line
 from chaos.faults import ALL_FAULTS
-from chaos.faults.permissions import DEPLOYED, LOAD_POLICY, READ_DATA, Activity, deploying_rights, rights_of
+from chaos.faults.permissions import CANARY, DEPLOYED, LOAD_POLICY, READ_DATA, Activity, deploying_rights, rights_of
 from chaos.faults.scenario_analysis import activity_of
 from chaos.review import PATCH_FILE, Finding, review_objects
 from chaos.review.patches import Patch
 from chaos.safety.undo_journal import own_namespace
+from chaos.system.adopt.answering import heard
 from chaos.system.adopt.find import SystemQuery, adopt
 from chaos.system.adopt.workload import workload_named
 from chaos.system.deploy.manifest_folder import read_manifests
@@ -60,6 +61,9 @@ def rbac_command(
     load_ingress: Annotated[
         bool, typer.Option("--load-ingress", help="Load pods have a NetworkPolicy; default: the file's load.ingress.")
     ] = False,
+    canary: Annotated[
+        bool, typer.Option("--canary", help="Each replica is asked directly; default: the file's traffic.canary.")
+    ] = False,
     deploys: Annotated[
         bool, typer.Option("--deploys", help="For trials that deploy their system: amounts to cluster-admin.")
     ] = False,
@@ -81,7 +85,7 @@ def rbac_command(
     if not deploys and (claims or manifests or service_url):
         raise UsageError("--claims, --manifests and --service-url go with --deploys", "a file says all that itself")
     activities = activities_of_files(scenarios) if scenarios else (*map(activity_of, ALL_FAULTS), READ_DATA)
-    activities += (LOAD_POLICY,) if load_ingress else ()
+    activities += (*((LOAD_POLICY,) if load_ingress else ()), *((CANARY,) if canary else ()))
     if deploys:
         kinds = sorted({str(one["kind"]) for one in read_manifests(manifests).objects}) if manifests else DEPLOYED
         claimed = claims or claims_in_files(scenarios or ())
@@ -113,6 +117,7 @@ def _adopting(
     kinds, proxied = (query.kind, *query.through), not config.traffic.url
     if pods and config.load.ingress:
         activities = (*activities, LOAD_POLICY)
+    activities = (*activities, CANARY) if config.traffic.canary and CANARY not in activities else activities
     rights = rights_of(activities, *kinds, proxied=proxied, load_pods=pods, data=bool(query.data))
     made = role_objects(rights, namespace=query.namespace, workload_kind=query.kind, workload=query.name)
     return [*made, undo_cron_job(made, undo_image, namespace=query.namespace)] if undo_image else made
@@ -134,7 +139,7 @@ def init_command(
 ) -> None:
     """Write gameday.toml by reading a cluster, and print what the service lacks, as patches for kubectl.
 
-    Changes no cluster.
+    The service is asked what answers and with which model. Changes no cluster.
     """
     if output.exists():
         raise UsageError(f"{output} exists already", "name another file with --output, or remove it")
@@ -143,7 +148,8 @@ def init_command(
     with connect(kubeconfig=kubeconfig, context=kube_context) as cluster:
         kind, name = _named(deployment, statefulset, workload) or _only_deployment(cluster, namespace)
         found = adopt(cluster, SystemQuery(namespace=namespace, kind=kind, name=name))
-        text = file_text(found, cluster.facts, str(kubeconfig.resolve()) if kubeconfig else "")
+        answering = heard(cluster, found.system)
+        text = file_text(found, cluster.facts, str(kubeconfig.resolve()) if kubeconfig else "", answering)
         findings = review_objects(found.raws).findings
         lacks = [*map(_mended, findings), *_own_namespace_lacking(cluster, namespace)]
     try:
@@ -152,7 +158,7 @@ def init_command(
         raise UsageError(f"{output} cannot be written: {error.strerror}", "name another file with --output") from None
     read_config(output)
     # Beside the commands, which are all that stdout holds.
-    print(f"wrote {output}; see that it is what you mean", file=sys.stderr)  # noqa: T201
+    print(f"{one_line(answering.words)}\nwrote {output}; see that it is what you mean", file=sys.stderr)  # noqa: T201
     for sentence, apply, patch in lacks:
         print(f"# {sentence}")  # noqa: T201
         if patch:

@@ -11,6 +11,7 @@ from chaos.safety.lease import LEASE_NAME
 from chaos.safety.undo_journal import own_namespace
 
 __all__ = [
+    "CANARY",
     "DEPLOYED",
     "DRAIN",
     "EVICT",
@@ -106,6 +107,9 @@ LOAD_POLICY = Activity("load-policy", rights("create", "NetworkPolicy"), reads=T
 
 READ_DATA = Activity("read-data", (*EXEC, *rights("create get", "Pod", "proxy")), reads=True)
 """Reading the files that must survive, in every replica."""
+
+CANARY = Activity("canary", rights("create get", "Pod", "proxy"), reads=True)
+"""Asking each replica directly, where the file or an option says so; without the right what needs it is UNKNOWN."""
 
 LEASE = rights("get create patch delete", "Lease")
 """For what nobody else may do meanwhile."""

@@ -1,5 +1,6 @@
 """The ordered, immutable record of a trial, and the observations derived from it."""
 
+from chaos.history.canary import Canary, CanaryRequest
 from chaos.history.model import (
     REQUEST_SCHEMA,
     Action,
@@ -23,6 +24,8 @@ from chaos.history.reading.run_folder import load_history
 __all__ = [
     "REQUEST_SCHEMA",
     "Action",
+    "Canary",
+    "CanaryRequest",
     "Fault",
     "Gap",
     "GeneratorSample",

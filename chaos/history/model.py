@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 
 import polars as pl
 
+from chaos.history.canary import Canary
 from chaos.objects.base import Ref
 from chaos.objects.workload_kind import WorkloadKind
 
@@ -166,8 +167,7 @@ class GeneratorSample:
     """How the load generator itself was doing, over the second that ended at `at_ns`.
 
     `due`, `sent` and `done` count from its start, as do connections `opened` and `reused` for one more request (None in
-    a record that has no such counts). Several workers have each their own samples.
-    Only the last sample of a generator that ended in order is `final`.
+    a record that has no such counts). Several workers have each their own. Only the last of an orderly end is `final`.
     """
 
     at_ns: int
@@ -274,7 +274,7 @@ class History:
     in which states were lost, up to the list that follows; in `late` spans none was lost, but what was received at the
     end may have happened any time within. `ended_ns` is the last moment that any file speaks of. `stopped` says why
     the trial was stopped before its end (unsteady baseline, interrupted), empty if it was not. `finished` is False for
-    a run that died before writing `trial-end`.
+    a run that died before writing `trial-end`. `canary` is None in a run that had none.
     """
 
     facts: TrialFacts
@@ -295,5 +295,6 @@ class History:
     late: tuple[Gap, ...] = ()
     metrics: tuple[MetricsSample, ...] = ()
     load_workers: tuple[LoadWorker, ...] = ()
+    canary: Canary | None = None
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was derived from this history already, by name: see `chaos.history.cache`."""

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from chaos.errors import NotAllowed, UsageError, one_line
-from chaos.faults.permissions import DEPLOYED, LOAD, LOAD_POLICY, Activity, deploying_rights
+from chaos.faults.permissions import CANARY, DEPLOYED, LOAD, LOAD_POLICY, Activity, deploying_rights
 from chaos.faults.scenario_analysis import activities_of, raises_load
 from chaos.history.writing.redaction import without_secrets
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.manifest_folder import Manifests, read_manifests
 from chaos.system.spec.compatibility import NAME_DATA, NO_DATA, refuse_fields, unmet
-from chaos.trial.config import LoadPart
+from chaos.trial.config_traffic import LoadPart, TrafficPart
 from chaos.trial.environment import Environment
 from chaos.trial.preflight.checks import require_rights, require_to_deploy, require_usage, without_metrics
 from chaos.trial.preflight.consent import unallowed
@@ -24,6 +24,7 @@ from loadgen.profiles import Profile
 __all__ = [
     "adopted_for",
     "allow_deploying",
+    "answering",
     "deployed_fields",
     "lacks_of_adopted",
     "lacks_to_deploy",
@@ -136,6 +137,7 @@ def may_deploy(
     load: LoadSettings,
     *,
     require_consent: bool = False,
+    canary: bool = False,
 ) -> None:
     """Make sure that a trial that deploys its system may do all that this scenario does, and on the lab no more.
 
@@ -147,7 +149,7 @@ def may_deploy(
         kinds = sorted({str(one["kind"]) for one in manifests.objects}) if manifests else DEPLOYED
         # Claims that are written in manifests are among their kinds, and nobody fills or watches them.
         claims = manifests is None and any(volume.storage for volume in spec.volumes)
-        activities = (*_activities(request.node), *_policy_of(load))
+        activities = (*_activities(request.node), *_policy_of(load), *((CANARY,) if canary else ()))
         allow_deploying(environment, activities, kinds=kinds, claims=claims, load_pods=load.in_cluster)
 
 
@@ -198,6 +200,12 @@ def profile_for(request: pytest.FixtureRequest, environment: Environment) -> Pro
     named = environment.adoption.config.traffic.request_profile() if environment.adoption else None
     profile: Profile = named or request.getfixturevalue("request_profile")
     return profile
+
+
+def answering(environment: Environment) -> tuple[tuple[str, str], bool]:
+    """What answers, with its version, and whether each replica is to be asked directly, as the system's file says."""
+    traffic = environment.adoption.config.traffic if environment.adoption else TrafficPart()
+    return (traffic.engine or "", traffic.engine_version), traffic.canary
 
 
 def load_for(

@@ -32,6 +32,7 @@ FLAGS = {
     "require-consent": "fail what the owners have not allowed (default: skip it)",
     "keep-lab": "leave the lab running at the end",
     "keep-namespace": "do not delete the trials' namespaces",
+    "canary": "ask each replica directly, for a server whose answers name none (docs/staging.md)",
     "load-in-cluster": "send the load from pods in the cluster, by the Service's name",
 }
 """Options without a value, and their help."""
@@ -97,6 +98,7 @@ class Options:
     lab_nodes: int
     keep_lab: bool
     keep_namespace: bool
+    canary: bool
     pods_max: int | None
     load_workers: int | None
     load_in_cluster: bool
@@ -181,6 +183,7 @@ def _read(config: pytest.Config) -> Options:
         lab_nodes=LAB_NODES if lab_nodes is None else lab_nodes,
         keep_lab=flag("keep-lab"),
         keep_namespace=flag("keep-namespace"),
+        canary=flag("canary"),
         pods_max=_value(config, "pods-max"),
         load_workers=_value(config, "load-workers"),
         load_in_cluster=flag("load-in-cluster"),

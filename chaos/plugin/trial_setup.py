@@ -13,6 +13,7 @@ from chaos.errors import GamedayError
 from chaos.history.writing.redaction import redacted_words, without_secrets
 from chaos.plugin.markers import (
     adopted_for,
+    answering,
     load_for,
     manifests_for,
     marked,
@@ -144,8 +145,10 @@ def _live(
     assert spec is not None
     assert system is not None
     scenario = _scenario(request, options.seed)
-    may_deploy(request, environment, spec, manifests, load, require_consent=options.require_consent)
+    asked = {"require_consent": options.require_consent, "canary": options.canary}
+    may_deploy(request, environment, spec, manifests, load, **asked)
     refuse_unmet(request, environment, spec, ours=adopted is None and manifests is None)
+    engine, canary = answering(environment)
     wanted = TrialRequest(
         scenario=scenario,
         run=report.begun(request.node.nodeid, _run_folder(options.runs, scenario)),
@@ -155,6 +158,8 @@ def _live(
         pods_max=options.pods_max,
         dry_run=options.dry_run,
         keep_namespace=options.keep_namespace,
+        engine=engine,
+        canary=canary or options.canary,
     )
     with run_trial(environment, wanted, output) as ready:
         yield ready

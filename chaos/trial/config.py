@@ -19,20 +19,12 @@ from chaos.slo import Slo
 from chaos.system.adopt.find import SystemQuery
 from chaos.system.adopt.workload import kind_named, workload_named
 from chaos.system.spec.base import Port, Quantity, Written
-from chaos.trial.load_pods.job import address_range
-from loadgen.driver.workers import WORKERS_MAX
-from loadgen.profiles import Profile, profile_from_plain
+from chaos.trial.config_traffic import LoadPart, Named, TrafficPart
 
 __all__ = ["CONFIG_NAME", "GamedayConfig", "LoadPart", "SloPart", "TimingsPart", "find_config", "pin_of", "read_config"]
 
 CONFIG_NAME = "gameday.toml"
 PYPROJECT = "pyproject.toml"
-
-
-def _named(text: str) -> str:
-    if not text.strip():
-        raise ValueError("must not be empty")
-    return text
 
 
 def _file(path: str) -> str:
@@ -41,8 +33,6 @@ def _file(path: str) -> str:
     return path
 
 
-AddressRange = Annotated[str, AfterValidator(address_range)]
-Named = Annotated[str, AfterValidator(_named)]
 FilePath = Annotated[str, AfterValidator(_file)]
 Positive = Annotated[float, Field(gt=0)]
 AtLeastOne = Annotated[int, Field(ge=1, strict=True)]
@@ -139,44 +129,6 @@ class SystemPart(Written):
             data=self.data,
             through=self._through(),
         )
-
-
-class TrafficPart(Written):
-    """How users reach the service: `url` from this host, or the API server's proxy if there is none; and the requests.
-
-    `profile` and all fields of that profile (`model`, `prompts`, `path`, …) say what one request is. Without a profile
-    the fixture `request_profile` does.
-    """
-
-    url: Named | None = None
-    profile: Named | None = None
-    request: Mapping[str, Any] = Field(default_factory=dict)
-
-    def complaints(self) -> Iterator[str]:
-        """Say which fields do not go together."""
-        if self.request and self.profile is None:
-            yield "request goes only with profile"
-            return
-        try:
-            self.request_profile()
-        except UsageError as wrong:
-            yield str(wrong)
-
-    def request_profile(self) -> Profile | None:
-        """What one request is; None if the file does not say."""
-        return None if self.profile is None else profile_from_plain({"name": self.profile, **self.request})
-
-
-class LoadPart(Written):
-    """Where traffic comes from: this host, or (`in_cluster`) pods made from `image`; `workers` share it.
-
-    `ingress`: the address ranges from which the API server's proxy reaches pods; others are then kept out.
-    """
-
-    in_cluster: bool = False
-    image: Named | None = None
-    workers: Annotated[int, Field(ge=1, le=WORKERS_MAX, strict=True)] = 1
-    ingress: tuple[AddressRange, ...] = ()
 
 
 class SloPart(Written):

@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from chaos.cluster import ClusterFacts
 from chaos.errors import one_line
 from chaos.system import SystemSpec
+from chaos.system.adopt.answering import Answering
 from chaos.system.adopt.find import Adopted
 
 __all__ = ["file_text"]
 
+NOBODY = Answering()
+
+PROMPTS, TOKENS = ["Say hello.", "Name a colour.", "Count to three."], 8
+
 REST = """\
 [traffic]
 # url = "https://…"  # how this host reaches the service; without it through the API server's proxy
-profile = "http"  # or openai-chat, with request = {{ model = "…", prompts = ["…"] }}
-request = {{ path = {path} }}  # a request of your users says more than a probe's path
+{request}
 
 # [load]  # from pods in the cluster instead: see docs/load.md
 # in_cluster = true
@@ -41,10 +45,9 @@ nodes_max = 1
 """
 
 
-def file_text(found: Adopted, facts: ClusterFacts, kubeconfig: str) -> str:
-    """The file, with what people have to fill in as comments."""
+def file_text(found: Adopted, facts: ClusterFacts, kubeconfig: str, answering: Answering = NOBODY) -> str:
+    """The file, with what people have to fill in as comments. `answering`: what the service said of itself."""
     spec = found.system.spec
-    path = next((probe.path for probe in (spec.readiness, spec.liveness) if probe), "/")
     lines = [
         "[cluster]",
         _line("context", facts.context),
@@ -53,7 +56,7 @@ def file_text(found: Adopted, facts: ClusterFacts, kubeconfig: str) -> str:
         "# timings = { hpa_sync_s = 15 }  # where the cluster differs from Kubernetes' defaults",
         "",
         *_system(found),
-        REST.format(path=_toml(path), pods_max=max(1, spec.losses_tolerated)),
+        REST.format(request="\n".join(_traffic(spec, answering)), pods_max=max(1, spec.losses_tolerated)),
     ]
     return "\n".join(lines)
 
@@ -79,6 +82,25 @@ def _data(spec: SystemSpec) -> list[str]:
     where = ", ".join(f"{_toml(path)} (claim {one_line(claim)})" for path, claim in claims.items())
     shape = ", ".join(_toml(f"{path}/…") for path in claims)
     return [f"# data = [{shape}]  # files that must survive, below {where}"] if claims else []
+
+
+def _traffic(spec: SystemSpec, answering: Answering) -> Iterator[str]:
+    """What a request is and who answers it, as far as the service itself said."""
+    if answering.model:
+        yield 'profile = "openai-chat"'
+        named = f", replica_header = {_toml(answering.replica_header)}" if answering.replica_header else ""
+        prompts = f"prompts = {_toml(PROMPTS)}, max_tokens = {TOKENS}"
+        yield f"request = {{ model = {_toml(answering.model)}, {prompts}{named} }}  # your users' prompts say more"
+    else:
+        path = next((probe.path for probe in (spec.readiness, spec.liveness) if probe), "/")
+        named = f", replica_header = {_toml(answering.replica_header)}" if answering.replica_header else ""
+        yield 'profile = "http"  # or openai-chat, with request = { model = "…", prompts = ["…"] }'
+        yield f"request = {{ path = {_toml(path)}{named} }}  # a request of your users says more than a probe's path"
+    engine = answering.engine
+    yield _line("engine", engine.name) if engine else '# engine = "vllm"  # what answers, for the report'
+    yield _line("engine_version", answering.version) if answering.version else '# engine_version = "0.32.0"'
+    directly = "canary = true  # ask each replica directly, as no header of its answers names it"
+    yield directly if answering.reached and not answering.replica_header else f"# {directly}"
 
 
 def _workload(found: Adopted) -> Iterator[str]:

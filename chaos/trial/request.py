@@ -82,6 +82,8 @@ class TrialRequest:
         dry_run: Do nothing to the system; the verdict cannot be PASS then.
         keep_namespace: Leave the trial's namespace there at the end.
         load_action: The action by which owners allow a load that rises.
+        engine: What answers, as gameday.toml names it, and its version; empty where nobody says.
+        canary: Ask each replica directly.
     """
 
     scenario: ScenarioFacts
@@ -93,6 +95,8 @@ class TrialRequest:
     dry_run: bool = False
     keep_namespace: bool = False
     load_action: str = LOAD.name
+    engine: tuple[str, str] = ("", "")
+    canary: bool = False
 
     @property
     def adopted(self) -> Adopted | None:
@@ -147,6 +151,8 @@ def trial_facts(environment: Environment, request: TrialRequest, clock: Clock, f
             "connections": request.profile.connections,
             "adopted": request.adopted is not None,
             "origin": request.load.words or environment.origin_name,
+            "engine": dict(zip(("name", "version"), request.engine, strict=True)),
+            "canary": request.canary,
         },
         "spec": spec.model_dump(mode="json"),
         "versions": versions(),

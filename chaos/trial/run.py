@@ -40,6 +40,7 @@ from chaos.system.deploy.apply import deploy
 from chaos.system.deploy.manifest_folder import Manifests, apply_manifests
 from chaos.system.deploy.namespace import journal_namespace, trial_namespace
 from chaos.system.deploy.wait import NeverAvailable, wait_available
+from chaos.trial.canary import canary_of
 from chaos.trial.context import TrialContext
 from chaos.trial.data_readings import Data
 from chaos.trial.environment import Environment
@@ -97,6 +98,8 @@ def run_trial(environment: Environment, request: TrialRequest, output: Output) -
             trial.stop(blocker)
             if request.load.in_cluster:
                 traffic.silence()
+        elif request.canary and not request.dry_run:
+            trial.canary = stack.enter_context(canary_of(context, request.profile))
         try:
             yield RunningTrial(trial, _under_test(request, context), traffic)
         except BaseException as error:

@@ -22,6 +22,7 @@ from chaos.history import load_history
 from chaos.history.writing.redaction import redacted_message
 from chaos.slo import Slo
 from chaos.trial.active_faults import ActiveFaults
+from chaos.trial.canary import Canary, victims_held
 from chaos.trial.context import TrialContext
 from chaos.trial.data_readings import read_data
 from chaos.trial.first_answers import AwaitedAnswers, Replica, ready_replicas
@@ -43,6 +44,8 @@ class Trial:
     def __init__(self, run: Path, context: TrialContext | None, traffic: Traffic, output: Output) -> None:
         self.run = run
         self.judgement: Judgement | None = None
+        self.canary: Canary | None = None
+        """Asks each replica directly, once the system is available; None where nobody does."""
         self._traffic = traffic
         self._output = output
         self._replicas_before: frozenset[Replica] | None = None
@@ -119,7 +122,7 @@ class Trial:
                 victims=[asdict(ref) for ref in fault.victims],
                 parameters={**fault.parameters, "landing_deadline_s": fault.landing_deadline_s},
             )
-            with self._active.injected(fault, context) as injection:
+            with victims_held(self.canary, context, fault), self._active.injected(fault, context) as injection:
                 self._await_landing(context, injection)
                 yield
 
@@ -195,6 +198,8 @@ class Trial:
             # A stream ends a little after the command that ends it, and the watch is judged up to there.
             if (left_s := seconds(self._traffic.ended_ns - context.clock.now_ns())) > 0:
                 context.recorder.wait_for(lambda: False, left_s)
+            if self.canary is not None:
+                self.canary.finish()
             context.recorder.stop()
         except HarnessBroken as broken:
             context.journal.event("trial-stopped", reason=broken.what)

@@ -14,6 +14,7 @@ from chaos.clock import NS
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
+from chaos.semantics.engines import engine_named
 from reports import formatting as words
 from reports.build.cluster import autoscaler_series, budget_series, nodes
 from reports.build.coverage import coverage, generator_series, missing_of
@@ -108,7 +109,15 @@ def _headline(history: History, verdict: Verdict, run: Path | None) -> Headline:
         passes=answers.count(Answer.PASS),
         unknowns=answers.count(Answer.UNKNOWN),
         fails=answers.count(Answer.FAIL),
+        engine=_engine(history.facts.raw),
     )
+
+
+def _engine(facts: Mapping[str, Any]) -> str:
+    """What answered, with its version, in words; empty where nobody says."""
+    given = (facts.get("system") or {}).get("engine") or {}
+    name, known = str(given.get("name") or ""), engine_named(str(given.get("name") or ""))
+    return f"{known.title if known else name} {given.get('version') or ''}".strip()
 
 
 def _sentence(verdict: Verdict) -> str:

@@ -58,7 +58,8 @@ class Headline:
     """What is said first: the verdict in one word and one sentence, and which trial it is about.
 
     `nodeid` and `place` (the cluster's context) say which trials are of the same kind. `run` names the run, `folder` is
-    where it lies; `how_it_ended` is empty for a trial that ran to its end.
+    where it lies; `how_it_ended` is empty for a trial that ran to its end. `engine` is what answered, with its version;
+    empty where nobody says.
     """
 
     answer: str
@@ -78,6 +79,7 @@ class Headline:
     passes: int
     unknowns: int
     fails: int
+    engine: str = ""
 
 
 @dataclass(frozen=True, slots=True)

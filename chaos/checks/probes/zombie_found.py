@@ -2,10 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import chain, pairwise
-from typing import ClassVar, Literal
-
-import polars as pl
+from typing import ClassVar
 
 from chaos.checks.base import (
     Summary,
@@ -17,85 +14,27 @@ from chaos.checks.base import (
     unknown,
     watched,
 )
-from chaos.checks.recovery.causes import Causes
+from chaos.checks.probes.silences import Ended, Silence, asked_in, held_up, serving_spans, silences, untroubled
 from chaos.checks.recovery.client_impact import (
     MISSED_MAX,
-    asked,
     baseline_band,
     fresh_connections,
     names_replicas,
     uneven,
+    why_unnamed,
 )
 from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
-from chaos.clock import NS, seconds
+from chaos.clock import seconds
 from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import earliest_ns
+from chaos.history.facts.canary import asked_directly, canary_slowest_s, tokens_of, why_no_canary
 from chaos.history.facts.offered_load import flowed_s
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives, struck_container
-from chaos.history.facts.replica_counts import endpoint_spans
-from chaos.history.sli import GOOD
 from chaos.semantics import stage_rules
 
 __all__ = ["ReplicaHealthDetail", "ZombieDetail", "ZombieFound", "ZombieFoundDetail"]
-
-Ended = Literal["not Ready", "left the endpoints", "taken away", "gave tokens again", "not over when the traffic ended"]
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """A span in which a replica that serves by its probes and by its endpoint gave no token."""
-
-    life: PodLife
-    begin_ns: int
-    end_ns: int
-    ended: Ended
-
-
-def traffic_span(history: History) -> tuple[int, int]:
-    """From the first arrival of any stream to the end of the last; empty at the record's begin if there is none."""
-    begins = [stream.begin_ns for stream in history.streams]
-    ends = [history.ended_ns if stream.end_ns is None else stream.end_ns for stream in history.streams]
-    return min(begins, default=history.began_ns), min(history.ended_ns, max(ends, default=history.began_ns))
-
-
-def serving_spans(history: History, life: PodLife) -> Iterator[tuple[int, int, Ended]]:
-    """Where it was both Ready and an endpoint while traffic flowed, and what ended first (`taken away`: no probe)."""
-    from_ns, until_ns = traffic_span(history)
-    for ready_ns, unready_ns in life.ready_spans:
-        for added_ns, removed_ns in endpoint_spans(history).get(life.uid, ()):
-            ends: list[tuple[int, Ended]] = [(until_ns, "not over when the traffic ended")]
-            away = unready_ns is not None and Causes.of(history).node_lost(life.node, unready_ns)
-            fell: Ended = "taken away" if away or unready_ns in (life.lost_ns, life.finished_ns) else "not Ready"
-            if removed_ns is not None:
-                with_it = unready_ns is not None and unready_ns - removed_ns <= 5 * NS  # over two watches
-                ends.append((removed_ns, fell if with_it else "left the endpoints"))
-            if unready_ns is not None:
-                ends.append((unready_ns, fell))
-            begin_ns = max(ready_ns, added_ns, from_ns)
-            end_ns, ended = min(ends, key=lambda end: end[0])
-            if end_ns > begin_ns:
-                yield begin_ns, end_ns, ended
-
-
-def silences(history: History, life: PodLife) -> Iterator[Silence]:
-    """Every stretch without a token from it, in order; it may be very short.
-
-    Tokens are those of answers that name it, whole or not, and the end of each whole one.
-    """
-    mine = history.requests.filter(pl.col("replica") == life.name)
-    gaps = mine.filter(pl.col("token_gaps_ns").list.len() > 0).select("stream", "id", "first_token_ns", "token_gaps_ns")
-    later = gaps.explode("token_gaps_ns").with_columns(pl.col("token_gaps_ns").cum_sum().over("stream", "id"))
-    seen = [mine["first_token_ns"].drop_nulls(), mine.filter(pl.col("outcome").is_in(GOOD))["end_ns"]]
-    seen.append(later.select(at_ns=pl.col("first_token_ns") + pl.col("token_gaps_ns"))["at_ns"].drop_nulls())
-    tokens = sorted(set(chain.from_iterable(seen)))
-    for begin_ns, end_ns, ended in serving_spans(history, life):
-        inside = [at_ns for at_ns in tokens if begin_ns < at_ns < end_ns]
-        for a, b in pairwise([begin_ns, *inside]):
-            yield Silence(life, a, b, "gave tokens again")
-        yield Silence(life, inside[-1] if inside else begin_ns, end_ns, ended)
-
 
 FOUND = ("not Ready",)
 SETTLE = "a ProcessHang that lands under traffic that names its replica"
@@ -103,11 +42,12 @@ SETTLE = "a ProcessHang that lands under traffic that names its replica"
 
 @dataclass(frozen=True, slots=True)
 class ReplicaHealthDetail:
-    """How long a replica served by probe and endpoint, and its answers."""
+    """How long a replica served by probe and endpoint, its answers to users, and those to the canary."""
 
     replica: str
     serving_s: float
     answers: int
+    canary_answers: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +90,11 @@ class ZombieFound:
     million (`chaos.checks.recovery.client_impact`). Requests too young to have been answered, by the slowest of the
     baseline, do not count.
 
+    Where no answer names its replica, the canary asks each directly.
+
     FAIL: a replica that a fault made hang, or that must have been asked for longer than the bound, was not found within
-    it. UNKNOWN: traffic too thin to tell, answers that name no replica, kept connections, a gap; and if nothing hung,
-    because then nothing had to be found.
+    it. UNKNOWN: traffic too thin to tell, answers that name no replica and no canary, kept connections, a gap; and if
+    nothing hung, because then nothing had to be found.
     """
 
     name: ClassVar[str] = "zombie-found"
@@ -199,7 +141,11 @@ class ZombieFound:
         bound_s = self._bound_s(history, life, "")
         for silence in quiet:
             long = bound_s is not None and flowed_s(history, silence.begin_ns, silence.end_ns) > bound_s
-            if long and silence.end_ns not in proved:
+            if not long or silence.end_ns in proved:
+                continue
+            # Who is asked directly owes a token only to that; without a canary nobody can tell.
+            heard = not names_replicas(history) and asked_directly(history)
+            if not (heard and untroubled(history, silence, bound_s or 0.0)):
                 yield _judge(history, silence, bound_s, proved=False, held=False)
 
     def _bound_s(self, history: History, life: PodLife, container: str) -> float | None:
@@ -226,8 +172,7 @@ def _judge(
     history: History, silence: Silence, bound_s: float | None, *, proved: bool, held: bool
 ) -> tuple[Obligation, ZombieDetail]:
     """A silence, with what the replica was to get meanwhile, and whether it was found in time."""
-    band, life = baseline_band(history), silence.life
-    share = asked(history, silence.begin_ns, silence.end_ns - (round(band.slowest_s * NS) if band else 0))
+    life, share = silence.life, asked_in(history, silence)
     silent_s = seconds(silence.end_ns - silence.begin_ns)
     zombie = ZombieDetail(
         replica=life.name,
@@ -243,7 +188,7 @@ def _judge(
     # Not knowing when it went silent for good, it did at the latest when it must have been asked.
     sure_ns = silence.begin_ns if proved else share.sure_ns or silence.end_ns
     known_ns = min(earliest_ns(history, kind, silence.end_ns) for kind in ("Pod", "EndpointSlice"))
-    one = _found(history, life.who, zombie, seconds(known_ns - sure_ns), held=held)
+    one = _found(history, silence, zombie, seconds(known_ns - sure_ns), held=held)
     how = f"{'was made to hang' if proved else 'gave its last token'} while Ready and among the endpoints"
     evidence = (
         Evidence(silence.begin_ns, f"{life.who} {how}"),
@@ -253,19 +198,22 @@ def _judge(
     return replace(one, measured=f"{silence.ended} after {silent_s:.1f} s", bound=bound, evidence=evidence), zombie
 
 
-def _found(history: History, who: str, zombie: ZombieDetail, sure_s: float, *, held: bool) -> Obligation:
+def _found(history: History, silence: Silence, zombie: ZombieDetail, sure_s: float, *, held: bool) -> Obligation:
     """Whether the replica was found in time; it must have been asked for `sure_s` before the silence's end.
 
     `held`: a fault held it hanging beyond its bound, so that it gave nothing whether or not it was asked.
     """
-    bound_s, words = zombie.bound_s, f"{who} was Ready and among the endpoints, and gave no token"
-    words = f"{words} for {zombie.silent_s:.1f} s"
+    bound_s, who = zombie.bound_s, silence.life.who
+    words = f"{who} was Ready and among the endpoints, and gave no token for {zombie.silent_s:.1f} s"
     if bound_s is not None and zombie.silent_s <= bound_s:
         early = f"{who}: {zombie.ended} {zombie.silent_s:.1f} s into the bound of {bound_s:g} s"
         return Obligation(who) if zombie.ended in FOUND else unknown(who, early, SETTLE)
-    telling = names_replicas(history) and fresh_connections(history) and baseline_band(history) is not None
-    if telling and not held and (reasons := uneven(history)):
+    telling = not _untold(history)
+    direct = not names_replicas(history)
+    if telling and not held and not direct and (reasons := uneven(history)):
         return unknown(who, f"{words}, but it need not have been asked: {'; '.join(reasons)}", SETTLE)
+    if telling and direct and not zombie.proved_by_fault and (why := held_up(history, silence, bound_s)):
+        return unknown(who, f"{words} to the canary, but {why}", SETTLE)
     if zombie.missed_by_chance >= MISSED_MAX or not telling:
         chance = f"the {zombie.requests_expected:.1f} requests that it was to get all miss it with chance"
         reason = f"{words}, but the traffic is too thin to tell: {chance} {zombie.missed_by_chance:.1g}"
@@ -277,17 +225,28 @@ def _found(history: History, who: str, zombie: ZombieDetail, sure_s: float, *, h
     return Obligation(who, Answer.FAIL, late) if sure_s > bound_s else unknown(who, late, SETTLE)
 
 
+def _untold(history: History) -> list[tuple[str, str]]:
+    """What keeps the traffic, or the canary in its stead, from telling who gives tokens: subject and reason."""
+    if not names_replicas(history):
+        if why := why_no_canary(history):
+            return [("the traffic", f"{why_unnamed(history)}, and {why}")]
+        few = "the canary had too few answers before the first fault to say how long one takes"
+        return [("the canary", few)] if canary_slowest_s(history) is None else []
+    said = []
+    if baseline_band(history) is None:
+        reason = "too few requests were answered before the first fault to say how long an answer takes"
+        said.append(("the traffic", reason))
+    if not fresh_connections(history):
+        said.append(("the traffic", "connections were kept, which go on to the pod that they were opened to"))
+    return said
+
+
 def _doubts(history: History, zombies: tuple[ZombieDetail, ...]) -> Iterator[Obligation]:
     """What else the claim needs: traffic that tells who answers, and a replica that hung."""
     if not history.streams:
         yield unknown("the traffic", "no traffic flowed", SETTLE)
-    elif not names_replicas(history):
-        yield unknown("the traffic", "no answer names the replica that gave it", SETTLE)
-    elif baseline_band(history) is None:
-        reason = "too few requests were answered before the first fault to say how long an answer takes"
-        yield unknown("the traffic", reason, SETTLE)
-    if not fresh_connections(history):
-        yield unknown("the traffic", "connections were kept, which go on to the pod that they were opened to", SETTLE)
+    else:
+        yield from (unknown(subject, reason, SETTLE) for subject, reason in _untold(history))
     if not any(zombie.proved_by_fault for zombie in zombies):
         yield unknown("a hang", "no replica that was Ready and among the endpoints was made to hang", SETTLE)
 
@@ -297,4 +256,5 @@ def _health(history: History, life: PodLife) -> ReplicaHealthDetail:
         replica=life.name,
         serving_s=round(sum(seconds(end - begin) for begin, end, _ in serving_spans(history, life)), 3),
         answers=history.requests.filter(history.requests["replica"] == life.name).height,
+        canary_answers=len(tokens_of(history, life)),
     )

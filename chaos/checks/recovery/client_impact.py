@@ -4,6 +4,8 @@ Latency is response time, from the intended start; a request that was not answer
 sends each new connection to one of its N ready endpoints with the same chance (kube-proxy), so that n of them all miss
 one endpoint with chance (1 - 1/N)^n. `uneven` says where that is not so: then who gives no answer may never have been
 asked. Connections that are kept go on to the pod they were opened to, and say nothing.
+
+Where no answer names its replica, the canary's requests, which are sent to a replica directly, say who answers.
 """
 
 import math
@@ -16,7 +18,8 @@ import polars as pl
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.cache import once
-from chaos.history.facts.pod_lifecycles import pod_lives
+from chaos.history.facts.canary import canary_slowest_s, requests_to, tokens_of
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans, ready_endpoints
 from chaos.history.facts.routing import of_service, uneven_by_spec
 from chaos.history.sli import GOOD, SENT, meant_within, response_s
@@ -26,6 +29,7 @@ from loadgen.origin import HostDirect
 __all__ = [
     "MISSED_MAX",
     "PROXY_S",
+    "Asked",
     "asked",
     "at_least",
     "baseline_band",
@@ -38,6 +42,7 @@ __all__ = [
     "names_replicas",
     "requests_needed",
     "uneven",
+    "why_unnamed",
 ]
 
 BLOCK = 5
@@ -45,6 +50,8 @@ BLOCK = 5
 
 BASELINE_MIN = 10
 """Fewer answered requests in the baseline make no band."""
+
+NAMES_SHOWN = 3
 
 WIDE = 2.0
 """The band reaches to the baseline's 95th percentile, or to this many times its median if that is more."""
@@ -87,10 +94,15 @@ def first_failed_ns(history: History, begin_ns: int, end_ns: int) -> int | None:
     return None if first is None else max(int(first), begin_ns)
 
 
-def first_answer_ns(history: History, replica: str, begin_ns: int) -> int | None:
-    """When the first token (or byte, or end) came of the first full answer that the replica of this name gave since."""
+def first_answer_ns(history: History, life: PodLife, begin_ns: int) -> int | None:
+    """When the first token (or byte, or end) came of the first full answer that a replica gave since.
+
+    To users, by its name; to the canary where no answer names its replica.
+    """
+    if not names_replicas(history):
+        return min((at_ns for at_ns in tokens_of(history, life) if at_ns >= begin_ns), default=None)
     came = pl.coalesce("first_token_ns", "first_byte_ns", "end_ns")
-    mine = (pl.col("replica") == replica) & pl.col("outcome").is_in(GOOD)
+    mine = (pl.col("replica") == life.name) & pl.col("outcome").is_in(GOOD)
     first = history.requests.filter(mine & (came >= begin_ns)).select(came.min()).item()
     return None if first is None else int(first)
 
@@ -100,6 +112,16 @@ def names_replicas(history: History) -> bool:
     """Whether answers say which replica gave them, by its pod's name."""
     names = set(history.requests["replica"].drop_nulls().unique().to_list())
     return any(life.name in names for life in pod_lives(history))
+
+
+def why_unnamed(history: History) -> str:
+    """Why answers do not say which replica gave them, in words; empty if they do."""
+    if names_replicas(history):
+        return ""
+    names = sorted(set(history.requests["replica"].drop_nulls().unique().to_list()))
+    if not names:
+        return "no answer names the replica that gave it"
+    return f"answers name {', '.join(names[:NAMES_SHOWN])}, which is no replica's name or address"
 
 
 def latency_back_ns(history: History, begin_ns: int, end_ns: int) -> int | None:
@@ -170,14 +192,17 @@ def asked(history: History, begin_ns: int, end_ns: int) -> Asked:
     return Asked(sum(1 / count for count in among), missed[-1] if missed else 1.0, sure_ns)
 
 
-def first_answer_bound(history: History, added_ns: int, timings: Timings) -> Bound | None:
+def first_answer_bound(history: History, life: PodLife, added_ns: int, timings: Timings) -> Bound | None:
     """How long a replica may take from its endpoint to its first answer; None if the traffic does not tell.
 
     So many requests must come that one of them is surely sent to it; that one takes as long as the slowest answer of
-    the baseline at most. Both are of this trial's traffic: nothing in Kubernetes promises them.
+    the baseline at most. Both are of this trial's traffic: nothing in Kubernetes promises them. Where no answer names
+    its replica the canary's first request to it must have been sent.
     """
+    if not names_replicas(history):
+        return _first_token_bound(history, life, added_ns, timings)
     band = baseline_band(history)
-    if band is None or not fresh_connections(history) or not names_replicas(history):
+    if band is None or not fresh_connections(history):
         return None
     needed = requests_needed(ready_endpoints(history).value_at(added_ns) or 1)
     after = history.requests.filter((pl.col("intended_ns") >= added_ns) & SENT)
@@ -198,6 +223,32 @@ def first_answer_bound(history: History, added_ns: int, timings: Timings) -> Bou
             Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine"),
         ),
         unpromised,
+    )
+
+
+def _first_token_bound(history: History, life: PodLife, added_ns: int, timings: Timings) -> Bound | None:
+    """The same by the canary; a replica that has users may keep it waiting as long as them.
+
+    That no other replica answered it either may be for want of a way to them.
+    """
+    slowest_s, band = canary_slowest_s(history), baseline_band(history)
+    sent = [one for one in requests_to(history, life) if one.sent_ns >= added_ns]
+    if slowest_s is None or not sent:
+        return None
+    # One error is forgiven, as it is where other users' answers come before the next request of the canary's.
+    erred = len(sent) > 1 and sent[0].outcome not in ("ok", "unanswered")
+    sent_ns = sent[1 if erred else 0].sent_ns
+    answer_s = max(slowest_s, band.slowest_s if band else 0.0)
+    assert history.canary is not None
+    open_ = any(one.answered and one.uid != life.uid and one.end_ns >= sent_ns for one in history.canary.requests)
+    shut = () if open_ else (Unpromised("ready", "no other replica answered the canary then, so its way may be shut"),)
+    return Bound(
+        (
+            Part("until it is asked", round(max(0.0, seconds(sent_ns - added_ns)), 3), "the canary's own pace"),
+            Part("answer", round(answer_s, 3), "the slowest answer of the baseline, the canary's or users'"),
+            Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine"),
+        ),
+        shut,
     )
 
 

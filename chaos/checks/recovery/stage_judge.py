@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from chaos.checks.base import timings_of
 from chaos.checks.recovery.causes import ended_by_kubelet, kubelet_part
-from chaos.checks.recovery.client_impact import first_answer_bound, flowing_until_ns
+from chaos.checks.recovery.client_impact import first_answer_bound, flowing_until_ns, names_replicas, why_unnamed
 from chaos.checks.recovery.delay_reasons import excused, pulled_again
 from chaos.checks.recovery.losses import AWAY, KILLS, longer_grace
 from chaos.checks.recovery.node_losses import lost_node
@@ -16,6 +16,7 @@ from chaos.checks.verdict import Answer
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.coverage import covered, earliest_ns, gaps_in
+from chaos.history.facts.canary import asked_directly, canary_until_ns, why_no_canary
 from chaos.history.facts.pod_lifecycles import struck_container
 from chaos.history.facts.replica_counts import endpoint_spans
 from chaos.history.facts.reported_reasons import blocker_at, refusal_at
@@ -89,7 +90,7 @@ def judged_stages(history: History, timeline: Timeline, detection_s: float = 0.0
     fault_ns, answer = moments["fault"], None
     container = struck_container(timeline.fault, loss.life)
     if "endpoint added" in moments:
-        answer = first_answer_bound(history, moments["endpoint added"], timings)
+        answer = first_answer_bound(history, loss.replacement or loss.life, moments["endpoint added"], timings)
     waits = list(kubelet_part(loss.life.spec, kind) if ended_by_kubelet(loss.life, loss.lost_ns) else ())
     if (room := loss.room) is not None and room.unmade:
         waits, room = [*waits, *([room.part] if room.part else [])], None
@@ -174,7 +175,13 @@ def _unseen(history: History, timeline: Timeline, stage: Stage) -> Stage:
         return _late(history, timeline, stage, bound, f"not seen within its bound of {bound.total_s:g} s")
     if stage.since_ns is None:
         return replace(stage, answer=Answer.UNKNOWN, reason="not reached")
-    return replace(stage, answer=Answer.UNKNOWN, reason="not seen" if bound is None else doubt)
+    return replace(stage, answer=Answer.UNKNOWN, reason=_blind(history, stage) if bound is None else doubt)
+
+
+def _blind(history: History, stage: Stage) -> str:
+    """That a step was not seen; of the first answer also what would have shown it."""
+    unnamed, missing = why_unnamed(history), why_no_canary(history)
+    return f"not seen: {unnamed}, and {missing}" if stage.name == "first answer" and unnamed and missing else "not seen"
 
 
 def _doubt(history: History, timeline: Timeline, stage: Stage, bound: Bound) -> str:
@@ -258,6 +265,8 @@ def _stood(history: History, timeline: Timeline, stage: Stage) -> bool:
 def _watched_until_ns(history: History, timeline: Timeline, name: StageName) -> int:
     """Until when a step that did not come could have been seen, and had to come."""
     if name == "first answer":
+        if not names_replicas(history) and asked_directly(history):
+            return canary_until_ns(history)
         return flowing_until_ns(history, timeline.moments["fault"])
     until_ns = history.covered_ns.get(TOLD_BY.get(name, ""), (0, history.ended_ns))[1]
     healed_ns = timeline.fault.healed_ns

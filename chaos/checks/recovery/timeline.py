@@ -209,7 +209,7 @@ def _of_users(
     answered_ns = None
     if replacement is not None and "Ready" in seen:
         answered_ns = first_answer_ns(
-            history, replacement.name, min(seen["Ready"], seen.get("endpoint added", seen["Ready"]))
+            history, replacement, min(seen["Ready"], seen.get("endpoint added", seen["Ready"]))
         )
         users["first answer"] = answered_ns
     if answered_ns is not None:

@@ -9,12 +9,14 @@ import polars as pl
 
 from chaos.checks.base import Summary, finding, judged_since_ns, judged_until_ns, timings_of, unknown, watched
 from chaos.checks.formatting import seconds_words
+from chaos.checks.recovery.client_impact import why_unnamed
 from chaos.checks.termination.in_flight import HeldRequests, Unnamed, held_requests, longest_s, unnamed
 from chaos.checks.traffic.accounting import account
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
 from chaos.errors import plural
 from chaos.history import History
+from chaos.history.facts.canary import why_no_canary
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.semantics import Timings, grace_needed, pre_stop_needed_s
 
@@ -75,6 +77,9 @@ class GracefulTermination:
     itself, requests that nobody answered, that were refused as the client's fault (4xx) more often than before any
     fault, or whose kept connection broke at once, and a gap in the watch of pods. A failed hook and a server that
     SIGKILL had to end are told.
+
+    Where no answer names its replica, the requests that a replica held are those that the canary gave it to answer just
+    before a fault that ended it; users' that were lost meanwhile count as before.
     """
 
     name: ClassVar[str] = "graceful-termination"
@@ -88,6 +93,7 @@ class GracefulTermination:
         lost = sum(one.lost for one in graceful) + strays.meanwhile.height
         measured = plural(len(ends), "replica") + " ended"
         measured += f", {plural(sum(one.under_way for one in ends), 'request')} under way"
+        measured += " by the canary" if any(one.by_canary and one.under_way for one in ends) else ""
         measured += f", {sum(one.accepted for one in ends)} accepted afterwards, {lost} lost"
         spare = [one.ending.grace_s - _needed_s(one, longest) for one in graceful if one.ending.grace_s is not None]
         return finding(
@@ -144,6 +150,8 @@ def _doubts(one: HeldRequests, longest: float | None, *, shown: bool) -> Iterato
         yield f"{one.name} was deleted by force, which is not graceful, and lost {plural(one.lost, 'request')}"
     elif one.node_lost:
         yield f"the node of {one.name} was lost, so that no kubelet ended it"
+    elif not one.under_way and one.by_canary:
+        yield f"whether {one.name} had a request when it was told to end is not known, and it had none of the canary's"
     elif not one.under_way and not (shown and one.whole_meanwhile):
         yield f"no request was under way when {one.name} was told to end, so nothing was proved of it"
     elif longest is not None and _needed_s(one, longest) > one.termination.grace_s:
@@ -163,8 +171,10 @@ def _records(history: History, ends: tuple[HeldRequests, ...]) -> Iterator[Oblig
     yield from watched(history, ("Pod",), judged_since_ns(history), judged_until_ns(history))
     if missing := account(history).counts.missing:
         yield unknown("the requests", f"{plural(missing, 'arrival')} left no record", SETTLE)
-    if history.requests["replica"].is_null().all():
-        yield unknown("the requests", "no answer names the replica that gave it", SETTLE)
+    why = why_unnamed(history)
+    if why and not (ends and all(one.under_way for one in ends if one.graceful)):
+        nothing = why_no_canary(history) or "what the canary asks before a fault is not under way at every end"
+        yield unknown("the requests", f"{why}, and {nothing}", SETTLE)
     if not ends:
         yield NO_END
 
@@ -248,7 +258,8 @@ def _moments(one: HeldRequests) -> Iterator[Evidence]:
 
 def _cut(one: HeldRequests) -> str:
     """Who cut the answers, and when."""
-    count, grace_s = plural(one.cut.height, "request"), one.termination.grace_s
+    count = plural(one.cut.height, "request") + (" of the canary's" if one.by_canary else "")
+    grace_s = one.termination.grace_s
     cut_s = seconds(one.cut.select(pl.col("end_ns").max()).item() - one.ending.asked_ns)
     killed_ns = min((exited.seen_ns for exited in one.ending.killed), default=None)
     if killed_ns is not None and seconds(killed_ns - one.ending.asked_ns) - cut_s <= SEEN_S:

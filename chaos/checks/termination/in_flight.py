@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
 from chaos.checks.base import timings_of
-from chaos.checks.recovery.client_impact import at_least, first_answer_ns, fresh_connections
+from chaos.checks.recovery.client_impact import at_least, first_answer_ns, fresh_connections, names_replicas
 from chaos.checks.traffic.accounting import hollow_answers
 from chaos.clock import NS, seconds
-from chaos.history import History
+from chaos.history import REQUEST_SCHEMA, History
 from chaos.history.cache import once
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import node_outages
@@ -36,6 +37,9 @@ BAD_GATEWAY = 502
 RARE = 0.01
 """By chance alone no such number of refusals comes more often."""
 
+KEPT = ("intended_ns", "sent_ns", "end_ns", "outcome", "status")
+"""What a request of the canary has in common with a user's."""
+
 CROSSED_NS = NS
 """A request on a kept connection that breaks so soon may have crossed its end on the way."""
 
@@ -61,6 +65,7 @@ class HeldRequests:
         hollow: how many full answers, its own or nobody's, lack a finish reason or tokens, as others have.
         whole_meanwhile: requests were under way while it ended, and each was answered in full by a replica with a name.
         remarks: what its kubelet reported, or its end shows, of a hook or a server that does not do its part.
+        by_canary: no answer names its replica, so that these requests are the canary's own.
     """
 
     ending: Ending
@@ -75,6 +80,7 @@ class HeldRequests:
     node_lost: bool
     whole_meanwhile: bool
     remarks: tuple[str, ...]
+    by_canary: bool = False
 
     @property
     def name(self) -> str:
@@ -117,10 +123,8 @@ def held_requests(history: History) -> tuple[HeldRequests, ...]:
     """What every replica that was deleted held, in order of deletion."""
     timings = timings_of(history)
     found, requests = endings(history), _taken(history)
-    answers = requests.filter(pl.col("replica").is_in([one.life.name for one in found]))
-    by_name = answers.partition_by("replica", as_dict=True)
-    rows = [_of(by_name.get((one.life.name,), answers.clear()), one, history.ended_ns) for one in found]
-    late = pl.concat([one.select("stream", "id") for one in rows] or [answers.clear().select("stream", "id")])
+    rows = list(map(partial(_by_name if names_replicas(history) else _by_canary, history), found))
+    late = pl.concat([one.select("stream", "id") for one in (requests.clear(), *rows)])
     usual = set(_errors(requests.join(late, on=["stream", "id"], how="anti"))["status"])
     return tuple(_held(history, one, its, usual, timings) for one, its in zip(found, rows, strict=True))
 
@@ -128,7 +132,8 @@ def held_requests(history: History) -> tuple[HeldRequests, ...]:
 def unnamed(history: History, ends: Sequence[HeldRequests]) -> Unnamed:
     """The requests that nobody answered, laid beside the ends of replicas."""
     windows = [(one.name, *_window(one, history.ended_ns)) for one in ends]
-    nameless = _taken(history).filter(pl.col("replica").is_null())
+    # A name that is no replica's, e.g. a router's, is none here.
+    nameless = _taken(history).filter(pl.col("replica").is_null() | pl.lit(value=not names_replicas(history)))
     lost = nameless.filter(pl.col("outcome").is_in(["refused", "failed", "truncated"]))
     given_up = nameless.filter(pl.col("outcome") == "unanswered")
     waiting = [(pl.col("sent_ns") <= end) & (pl.col("end_ns") >= begin) for _, begin, end in windows]
@@ -199,8 +204,31 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
         hollow=bare.filter(pl.col("replica").fill_null(ending.life.name) == ending.life.name).height,
         node_lost=any(begin <= until_ns and (end is None or end >= ending.asked_ns) for begin, end in outages),
         whole_meanwhile=not meanwhile.is_empty() and whole,
+        by_canary=not names_replicas(history),
         remarks=(*([f"its preStop hook failed: {hook}"] if hook else []), *_deaf(ending, promised, rows)),
     )
+
+
+def _by_name(history: History, ending: Ending) -> pl.DataFrame:
+    """Of all that has its name, what a replica had at its deletion or took afterwards: a later pod may be called so."""
+    gone_ns = ending.life.gone_ns or history.ended_ns
+    inside = (pl.col("sent_ns") <= gone_ns) & (pl.col("end_ns") >= ending.asked_ns - SLACK_NS)
+    return _taken(history).filter((pl.col("replica") == ending.life.name) & inside)
+
+
+def _by_canary(history: History, ending: Ending) -> pl.DataFrame:
+    """What the canary held it with when it was deleted.
+
+    What was sent so late that it may have come after the deletion says nothing, nor what never reached it.
+    """
+    held = history.canary.held if history.canary else ()
+    rows = [
+        {"id": number, "stream": "canary", "replica": one.pod, **{key: getattr(one, key) for key in KEPT}}
+        for number, one in enumerate(held)
+        if one.uid == ending.life.uid and one.outcome not in ("unsent", "refused")
+        if one.sent_ns <= ending.asked_ns - SLACK_NS and one.end_ns > ending.asked_ns
+    ]
+    return pl.DataFrame(rows, schema=REQUEST_SCHEMA)
 
 
 @once
@@ -223,12 +251,6 @@ def _deaf(ending: Ending, promised: Termination, rows: pl.DataFrame) -> Iterator
             f"container {names} was killed after the whole grace of {promised.grace_s:g} s, though it had answered all"
             f" for {idle_s:.1f} s: it does not end on SIGTERM"
         )
-
-
-def _of(answers: pl.DataFrame, ending: Ending, ended_ns: int) -> pl.DataFrame:
-    """Of all that has its name, what a replica had at its deletion or took afterwards: a later pod may be called so."""
-    gone_ns = ending.life.gone_ns or ended_ns
-    return answers.filter((pl.col("sent_ns") <= gone_ns) & (pl.col("end_ns") >= ending.asked_ns - SLACK_NS))
 
 
 def _window(one: HeldRequests, ended_ns: int) -> tuple[int, int]:
@@ -256,7 +278,7 @@ def _loading(history: History) -> Iterator[tuple[int, int]]:
         served = {str(one.get("name", "")) for one in [c for c in containers if c.get("ports")] or containers}
         blind = any(not (one.startup or one.readiness) for one in container_probes(life.spec) if one.name in served)
         if blind and life.ready_ns is not None and not life.listed:
-            yield life.ready_ns, first_answer_ns(history, life.name, life.ready_ns) or history.ended_ns
+            yield life.ready_ns, first_answer_ns(history, life, life.ready_ns) or history.ended_ns
 
 
 def _crossed(history: History) -> pl.Expr:

@@ -13,6 +13,7 @@ from chaos.clock import seconds
 from chaos.errors import plural
 from chaos.history import Fault, History
 from chaos.history.coverage import covered, earliest_ns
+from chaos.history.facts.canary import asked_directly, requests_to, tokens_of
 from chaos.history.facts.offered_load import LoadSpike, load_spikes
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans
@@ -183,6 +184,11 @@ def _unserving(history: History, fault: Fault, victim: Ref) -> str:
         nameless = _requests_met(history, fault).filter(pl.col("replica").is_null())
         if own.is_empty() and nameless.is_empty():
             return f"no answer ever named victim {victim.name}, so it served nobody"
+    elif asked_directly(history):
+        life = next((one for one in pod_lives(history) if one.uid == victim.uid), None)
+        before = [one for one in requests_to(history, life) if one.end_ns <= fault.begin_ns] if life else []
+        if life and before and not any(at_ns <= fault.begin_ns for at_ns in tokens_of(history, life)):
+            return f"victim {victim.name} gave the canary no token before, so that it may have served nobody"
     return ""
 
 

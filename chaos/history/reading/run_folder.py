@@ -14,7 +14,9 @@ from chaos.errors import UsageError
 from chaos.history.facts.replica_counts import unknown_spans
 from chaos.history.model import GeneratorSample, History, Note, TrialFacts
 from chaos.history.reading.action_log import Journalled, read_journal
+from chaos.history.reading.canary_log import read_canary
 from chaos.history.reading.measurements import read_generator, read_metrics, read_requests
+from chaos.history.reading.replica_names import named
 from chaos.history.reading.watch_log import WatchLog, read_watch
 
 __all__ = ["TRIAL_SCHEMA", "load_history"]
@@ -36,10 +38,11 @@ def load_history(run: Path) -> History:
         watch = read_watch(run / "watch.jsonl", alive_ns=None if journal.finished else journal.last_ns)
         generator, generator_remark = read_generator(run / "generator.jsonl")
         metrics, metrics_remark = read_metrics(run / "metrics.jsonl")
+        canary, canary_remark = read_canary(run / "canary.jsonl")
         requests, requests_remark = table.result()
     last_request_ns = requests["end_ns"].max()
     began_ns, ended_ns = _span(facts, journal, watch, generator, last_request_ns)
-    remarks = (journal.remark, watch.remark, generator_remark, requests_remark, metrics_remark)
+    remarks = (journal.remark, watch.remark, generator_remark, requests_remark, metrics_remark, canary_remark)
     return History(
         facts=facts,
         began_ns=began_ns,
@@ -56,7 +59,8 @@ def load_history(run: Path) -> History:
         load_workers=tuple(worker for _, worker in sorted(journal.load_workers.items())),
         metrics=metrics,
         notes=(*journal.notes, *(Note(ended_ns, remark) for remark in remarks if remark)),
-        requests=requests,
+        requests=named(requests, watch.events),
+        canary=canary,
         stopped=journal.stopped,
         finished=journal.finished,
     )

@@ -16,6 +16,7 @@ from chaos.checks.verdict import Verdict
 from chaos.history import History, Stream
 from chaos.slo import Slo, read_slo
 from reports import Report, summarise, to_json
+from reports.page.report import page
 
 NOTHING_JUDGED = Verdict(())
 
@@ -237,3 +238,22 @@ def test_each_pod_is_credited_with_what_it_answered() -> None:
     }
     assert counted == {plan.name: 100 if plan is made.INITIAL[0] else 0 for plan in made.INITIAL}
     assert {lane.answered for lane in summarise(history, NOTHING_JUDGED).lanes.shown} == {None}
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        ({"name": "llama.cpp", "version": "b6500"}, "llama.cpp b6500"),
+        ({"name": "vllm", "version": ""}, "vLLM"),
+        ({"name": "", "version": ""}, ""),
+        (None, ""),
+    ],
+)
+def test_the_engine_and_its_version_are_named(engine: object, words: str) -> None:
+    """As gameday.toml has them; runs from before have none."""
+    history, verdict = made.good_run()
+    raw = dict(history.facts.raw)
+    raw["system"] = {**raw["system"], "engine": engine}
+    told = summarise(replace(history, facts=replace(history.facts, raw=raw)), verdict)
+    assert told.headline.engine == words
+    assert (f"<i>·</i> {words} <i>·</i>" in page(told)) is bool(words)

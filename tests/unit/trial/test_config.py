@@ -229,3 +229,13 @@ def test_a_protected_namespace_is_refused_before_a_cluster_is_reached(
     with pytest.raises(UsageError, match=f"namespace {namespace} is protected" if refused else "^reached$"):
         adopted_cluster.open_adoption(path, read_config(path))
     assert reached == ([] if refused else ["staging"])
+
+
+def test_an_engine_is_one_that_is_known(tmp_path: Path) -> None:
+    """Another is refused with the names of those that are; without one nothing is asked directly."""
+    text = WHOLE.replace('profile = "http"', 'profile = "http"\nengine = "vllm"\ncanary = true')
+    traffic = read_config(written(tmp_path, text)).traffic
+    assert (traffic.engine, traffic.canary) == ("vllm", True)
+    assert read_config(written(tmp_path, WHOLE)).traffic.canary is False
+    with pytest.raises(UsageError, match=r"engine mine is none of vllm, sglang, .*leave it out"):
+        read_config(written(tmp_path, text.replace('"vllm"', '"mine"')))

@@ -72,6 +72,54 @@ def test_traffic_that_cannot_tell_is_not_waited_for(tmp_path: Path) -> None:
     assert requests.answers.bound_s(LAB) > LAB.allowance_s
 
 
+class Canary:
+    """canary.jsonl beside the requests."""
+
+    def __init__(self, requests: Requests) -> None:
+        self._path, self._clock = requests.path.with_name("canary.jsonl"), requests.clock
+
+    def asked(self, pod: str, outcome: str = "ok") -> None:
+        """A request that begins and ends now."""
+        now_ns = self._clock.now_ns()
+        times = dict.fromkeys(("at_ns", "intended_ns", "sent_ns", "end_ns"), now_ns)
+        with self._path.open("a") as file:
+            file.write(json.dumps({**times, "event": "asked", "pod": pod, "uid": pod, "outcome": outcome}) + "\n")
+
+
+def test_without_names_the_canary_is_waited_for(tmp_path: Path) -> None:
+    """Its answer from the replica that came back does, and then requests of users that follow."""
+    requests = Requests(tmp_path)
+    canary = Canary(requests)
+    requests.add(None, count=5)
+    canary.asked("a")
+    canary.asked("c", "failed")
+    assert requests.answers.bound_s(LAB) > LAB.allowance_s
+    assert not requests.answers.complete()
+    assert requests.answers.missing == {"c"}
+    canary.asked("c")
+    assert not requests.answers.complete()
+    requests.add(None, count=MORE_ANSWERS)
+    assert requests.answers.complete()
+
+
+def test_names_in_answers_go_before_the_canary(tmp_path: Path) -> None:
+    """Who names its replica must have answered a user."""
+    requests = Requests(tmp_path)
+    requests.add("a", count=MORE_ANSWERS)
+    Canary(requests).asked("c")
+    assert not requests.answers.complete()
+    assert requests.answers.missing == {"c"}
+
+
+def test_an_address_names_a_replica(tmp_path: Path) -> None:
+    """With a port or without."""
+    now = frozenset({Replica("a", "uid-a", "t0", 0), Replica("c", "uid-c", "t9", 0, ("10.0.0.3", "fd00::3"))})
+    requests = Requests(tmp_path, now)
+    requests.add("[fd00::3]:8000")
+    requests.add("10.0.0.3:8000", count=MORE_ANSWERS)
+    assert requests.answers.complete()
+
+
 def states(**changes: Any) -> frozenset[Replica]:
     """A Ready pod, with changes of its status."""
     raw = pod("a")

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from chaos import faults
 from chaos.cli.app import app
 from chaos.errors import UsageError
-from chaos.faults.permissions import rights_of
+from chaos.faults.permissions import CANARY, rights_of
 from chaos.faults.scenario_analysis import activity_of
 from chaos.trial.preflight.rbac import activities_of_files, role_objects
 
@@ -119,6 +119,24 @@ def test_load_from_pods_takes_their_job_and_the_way_to_them() -> None:
         "create Pod/proxy",
     }
     assert {right.words for right in plain - pods} == {"get Service/proxy", "create Service/proxy"}
+
+
+def test_a_canary_takes_the_way_to_each_pod(tmp_path: Path) -> None:
+    """Printed where the file wants one, and nothing more."""
+    plain, asking = (set(rights_of(given, "Deployment", proxied=False)) for given in ([], [CANARY]))
+    assert {right.words for right in asking - plain} == {"create Pod/proxy", "get Pod/proxy"}
+    assert plain < asking
+    file = tmp_path / "gameday.toml"
+    for text, told in (("", set()), ("canary = true\n", {"create", "get"})):
+        url = '[traffic]\nurl = "http://10.0.0.1"\n'
+        file.write_text(f'[system]\nnamespace = "llm"\ndeployment = "chat"\n{url}{text}')
+        made = CliRunner().invoke(app, ["rbac", "--system", str(file), "scenarios/test_pod_kill.py"])
+        assert made.exit_code == 0, made.output
+        role = next(one for one in yaml.safe_load_all(made.stdout) if one["kind"] == "Role")
+        assert verbs(role, "pods/proxy") == told
+    made = CliRunner().invoke(app, ["rbac", "--deploys", "--canary", "scenarios/test_pod_kill.py"])
+    role = next(one for one in yaml.safe_load_all(made.stdout) if one["kind"] == "ClusterRole")
+    assert verbs(role, "pods/proxy") == {"create", "get"}
 
 
 def test_where_data_must_survive_their_claims_may_be_read(tmp_path: Path) -> None:
