@@ -2,7 +2,7 @@
 #   make fast                      style, types, layers and unit tests: under a minute, without root, nothing built
 #   make unit FILE=tests/unit/…    the unit tests of one file or folder
 #   make test                      all tests of the project itself
-#   make scenarios                 the quick scenarios on the lab, real Kubernetes on this machine
+#   make scenarios                 the quick scenarios on the lab, real Kubernetes on this machine; IMAGE=…: one that gameday lab load put there
 #   make scenarios CONTEXT=name    the same on a cluster of yours; CLUSTER_UID=…, IMAGE=… and SERVICE_URL=… as docs/staging.md says
 #   make safety                    a full disk, and a kill found from each host, at each line of each fault: healed all the same
 #   make mutants                   systems and faults broken on purpose, each caught by the check that it names
@@ -23,7 +23,7 @@ ifdef CONTEXT
 TARGET := --gameday-kube-context '$(CONTEXT)' $(if $(CLUSTER_UID),--gameday-cluster-uid '$(CLUSTER_UID)') $(if $(IMAGE),--gameday-image '$(IMAGE)') $(if $(SERVICE_URL),--gameday-service-url '$(SERVICE_URL)')
 READY := .venv/ready
 else
-TARGET :=
+TARGET := $(if $(IMAGE),--gameday-image '$(IMAGE)')
 READY := prepared
 endif
 

@@ -15,11 +15,13 @@ from chaos.cli.review.command import review_command
 from chaos.cli.scenarios import scenarios_command
 from chaos.cli.setup import init_command, rbac_command
 from chaos.cli.undo import status_command, undo_command
-from chaos.errors import GamedayError, one_line
+from chaos.errors import GamedayError, UsageError, one_line
 from chaos.history.writing.redaction import without_secrets
 from chaos.lab import Lab
 from chaos.lab.bring_up import prepare
 from chaos.lab.doctor import diagnose
+from chaos.lab.images.user_images import from_archive
+from chaos.lab.images.user_images import from_containerd as containerd_image
 from chaos.lab.lab import keep_lab
 from chaos.progress import Terminal
 from reports.text.compare import show_comparison
@@ -105,6 +107,28 @@ def lab_doctor() -> None:
 def lab_prepare() -> None:
     """Install and build all that the lab needs: Debian packages, Kubernetes, images. Safe to repeat."""
     prepare(Terminal())
+
+
+@lab_app.command("load")
+def lab_load(
+    archive: Annotated[Path | None, typer.Argument(metavar="FILE.tar", help="OCI layout, or docker save.")] = None,
+    *,
+    from_containerd: Annotated[
+        str, typer.Option(metavar="NAME[@SOCKET]", help="An image of a containerd on this host instead of a file.")
+    ] = "",
+    name: Annotated[str, typer.Option(metavar="NAME:TAG", help="What to call the one image of the file.")] = "",
+) -> None:
+    """Put images of yours on every node of the lab that is up, and print their names; they go with the lab."""
+    if (archive is None) == (not from_containerd):
+        raise UsageError("gameday lab load takes one image", "give FILE.tar, or --from-containerd NAME")
+    if from_containerd and name:
+        raise UsageError("--name goes with FILE.tar", "an image of a containerd has a name")
+    lab = Lab()
+    lab.facts()
+    opening = from_archive(archive, name=name) if archive else containerd_image(from_containerd)
+    with lab.use("loading an image"), opening as (image, names):
+        lab.take_image(image, Terminal())
+    print("\n".join(names))  # noqa: T201
 
 
 @lab_app.command("logs")

@@ -57,12 +57,13 @@ def found_here(*keys: str) -> Path | None:
     """The file of this folder, for a command that was given none; None if there is none.
 
     Whoever unpacks or clones a stranger's folder has not read its file: so it may name what lies in the cluster, but
-    nothing of these `keys`, by which something would be run on this host. Raises `UsageError` if it does.
+    nothing of these `keys`, by which something would be run on this host or in containers. Raises `UsageError` if it
+    does.
     """
     path = find_config(Path.cwd())
     if path is not None and (used := [key for key in keys if _has(read_config(path), key)]):
         raise UsageError(
-            f"{path} was not named but found here, and has {', '.join(used)}: that is run or read on this host",
+            f"{path} was not named but found here, and has {', '.join(used)}: that is run or read here or in pods",
             f"see that you trust it, then name it: --system {path.name}",
         )
     return path
@@ -74,6 +75,7 @@ def _has(config: GamedayConfig, key: str) -> bool:
     values: Mapping[str, object] = {
         "cluster.kubeconfig": config.cluster.kubeconfig,
         "node_infrastructure": config.node_infrastructure,
+        "system.ready": config.system.ready,
         "safety.abort": config.safety.abort,
         "traffic.request.headers": variables(request.headers) if request else None,
     }

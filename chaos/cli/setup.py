@@ -118,7 +118,8 @@ def _adopting(
     if pods and config.load.ingress:
         activities = (*activities, LOAD_POLICY)
     activities = (*activities, CANARY) if config.traffic.canary and CANARY not in activities else activities
-    rights = rights_of(activities, *kinds, proxied=proxied, load_pods=pods, data=bool(query.data))
+    debug = bool(config.system.debug_image)
+    rights = rights_of(activities, *kinds, proxied=proxied, load_pods=pods, data=bool(query.data), debug=debug)
     made = role_objects(rights, namespace=query.namespace, workload_kind=query.kind, workload=query.name)
     return [*made, undo_cron_job(made, undo_image, namespace=query.namespace)] if undo_image else made
 

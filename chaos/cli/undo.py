@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 from chaos.cli.cluster import ContextOption, KubeconfigOption, Reached, SystemOption, found_here, reach
 from chaos.cluster import Cluster, unrecorded_executor
 from chaos.errors import UsageError, one_line
-from chaos.faults import CommandInfrastructure, Infrastructure
+from chaos.faults import CommandInfrastructure
 from chaos.faults.undo import find_left, undo_all
 from chaos.faults.undo.find import Left
 from chaos.faults.undo.restore import Undone
@@ -52,9 +53,11 @@ def undo_command(
     """
     if bool(node_off) != bool(node_on):
         raise UsageError("--node-off and --node-on go together")
-    reached = _reached(system, kube_context, kubeconfig, *(() if node_on else ("node_infrastructure",)))
+    run = ("system.ready", *(() if node_on else ("node_infrastructure",)))
+    reached = _reached(system, kube_context, kubeconfig, *run)
     with reached.cluster as cluster:
-        switch = Infrastructure(CommandInfrastructure(node_off, node_on)) if node_on else reached.infrastructure
+        below = reached.infrastructure
+        switch = replace(below, nodes=CommandInfrastructure(node_off, node_on)) if node_on else below
         where = _allowed(reached, namespace)
         found = find_left(cluster, where, of_others="all" if force else "inside")
         alive = [one for one in found if one.alive and not force]

@@ -9,9 +9,10 @@ from chaos.faults.memory_hog import MemoryHog
 from chaos.faults.network_partition import NetworkPartition
 from chaos.faults.node_down import NodeDown
 from chaos.faults.node_drain import NodeDrain
+from chaos.faults.not_ready import NotReady
 from chaos.faults.permissions import Right, rights
 from chaos.faults.pod_kill import PodKill
-from chaos.faults.processes import NotReady, ProcessCrash, ProcessHang
+from chaos.faults.processes import ProcessCrash, ProcessHang
 from chaos.faults.rolling_pool_drain import RollingPoolDrain
 from chaos.faults.rollouts import BadRollout, RollingUpdate
 from chaos.faults.scale import Scale

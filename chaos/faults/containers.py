@@ -1,25 +1,35 @@
-"""Processes in containers as faults hit them: where they run, what became of them, and how they are sent signals.
-
-Signals are sent by a POSIX shell's builtins alone: the image needs nothing but `sh`. One that is to be taken back also
-needs `sleep`: before it is sent, a watchdog is left in the container that sends the other signal once its time is over,
-whatever became of us.
-"""
+"""Processes in containers as faults hit them: where they run, what became of them, and how they are sent signals."""
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from chaos.cluster import Command, Ran, Recorder, execute
+from chaos.faults.container_scripts import (
+    COMMAND,
+    FIRST,
+    LOOK,
+    NOBODY,
+    REFUSED,
+    SIGNAL,
+    SURVEY,
+    UNGUARDED,
+    WATCHDOG,
+)
 from chaos.faults.context import UndoContext
 from chaos.objects.base import Ref
 from chaos.objects.pod import ContainerView, PodView
+from chaos.objects.process import EVERY, NAME_MAX, ProcessView
 
 __all__ = [
+    "COMMAND_DOG",
+    "EXEC_S",
     "EXIT_SEEN_S",
     "KILLED",
     "Place",
+    "Survey",
     "container_now",
     "ended_words",
     "last_end",
@@ -27,9 +37,11 @@ __all__ = [
     "no_shell",
     "not_running",
     "place_of",
+    "put_off",
     "run_script",
     "same_container",
     "signal",
+    "survey",
     "watchdog_of",
     "why_not_sent",
 ]
@@ -39,80 +51,17 @@ EXEC_S = 10.0
 EXIT_SEEN_S = 11.0
 """The kubelet sees an exit within 1 s, and reports it at the latest with its next status, every 10 s."""
 
-NOBODY, REFUSED, FIRST, UNGUARDED = 3, 4, 5, 6
-"""Exit codes of `SIGNAL`."""
-
 KILLED = 137
 """Exit code of a shell that was killed itself."""
 
-NAME_MAX = 15
-"""The kernel keeps that many characters of a process's name (`TASK_COMM_LEN` less its end)."""
+ID = re.compile(r"[0-9]+:[0-9]+")
+"""A process by its number and start: see `ProcessView.id`."""
 
-WATCHDOG = "gameday-"
-"""How the name of a watchdog begins; it has `NAME_MAX` characters in all, so that the kernel drops the line's end."""
+SURVEYED = re.compile(r"([0-9]{1,10}) ([0-9]{1,20}) ([0-9]{1,10}) ([A-Za-z]) ([0-9]{1,15}) (.{1,15})")
+"""What `SURVEY` prints of a process."""
 
-LOOK = f"""
-for dir in /proc/[0-9]*; do
-  name=; {{ read -r name < "$dir/comm"; }} 2>/dev/null || continue
-  [ "$name" = "$1" ] && [ "$dir" != "/proc/$$" ] || continue
-  state= parent=
-  {{ while read -r key value rest; do
-    case $key in State:) state=$value;; PPid:) parent=$value;; esac
-  done < "$dir/status"; }} 2>/dev/null
-  name=; {{ read -r name < "/proc/$parent/comm"; }} 2>/dev/null
-  case $name in {WATCHDOG}???????) continue;; esac
-  [ -n "$state" ] && echo "${{dir#/proc/}} $state"
-done
-exit 0
-"""
-"""Lists the processes of a name with their states, but for this very shell and what a watchdog sleeps in."""
-
-SIGNAL = f"""
-begun() {{
-  line=; {{ while read -r part; do line="$line $part"; done < "/proc/$1/stat"; }} 2>/dev/null
-  set -- ${{line##*) }}
-  start=${{20:-}}; [ -n "$start" ]
-}}
-called() {{
-  found=
-  for dir in /proc/[0-9]*; do
-    name=; {{ read -r name < "$dir/comm"; }} 2>/dev/null || continue
-    [ "$name" = "$1" ] && [ "$dir" != "/proc/$$" ] || continue
-    begun "${{dir#/proc/}}" && found="$found ${{dir#/proc/}}:$start"
-  done
-}}
-watch() {{
-  exec < /dev/null 2> /dev/null
-  trap '' HUP
-  trap 'kill "$nap"; wait "$nap"; exit' TERM
-  echo "$1" > /proc/self/comm && sleep 0 || exit
-  echo ready
-  exec > /dev/null
-  sleep "$3" & nap=$!
-  wait "$nap"
-  for one in $targets; do
-    begun "${{one%:*}}" && [ "$start" = "${{one#*:}}" ] && kill -s "$2" "${{one%:*}}"
-  done
-}}
-earlier=
-if [ -n "$3" ]; then called "$3"; earlier=$found; fi
-called "$1"; targets=$found
-case $targets in *" 1:"*) exit {FIRST};; esac
-if [ "$5" != 0 ] && [ -n "$targets" ]; then
-  [ -n "$(watch "$3" "$4" "$5" &)" ] || exit {UNGUARDED}
-fi
-sent=
-for one in $targets; do
-  if kill -s "$2" "${{one%:*}}"; then sent=yes; echo "${{one%:*}}"; continue; fi
-  begun "${{one%:*}}" && exit {REFUSED}
-done
-for one in $earlier; do kill -s TERM "${{one%:*}}"; done 2> /dev/null
-[ -n "$sent" ] || exit {NOBODY}
-"""
-"""Sends every process of the name $1 the signal $2. Unless $5 is 0, a watchdog called $3 is first left that will send
-the signal $4 after $5 seconds, to those of them that still are the same process: numbers are used again, start times
-with them are not. Earlier watchdogs of that name end."""
-
+COMMAND_DOG = f"{WATCHDOG}command"[:NAME_MAX]
+"""What the watchdog is called that runs the user's own command: a later run has to find it."""
 
 SEEN = re.compile(r"([0-9]{1,10}) ([A-Za-z])")
 """What `LOOK` prints of a process; what else a container prints is its own, and stays there."""
@@ -122,12 +71,16 @@ STDERR_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a process runs: the container of a pod, as it was before anything was done to it."""
+    """Where a process runs: the container of a pod, as it was before anything was done to it.
+
+    `through` is another container that sees its processes and has a shell, where that one has none.
+    """
 
     pod: Ref
     container: str
     container_id: str
     restarts: int = 0
+    through: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +152,7 @@ def ended_words(place: Place, ended: Mapping[str, Any]) -> str:
 def run_script(context: UndoContext, place: Place, script: str, *words: str, timeout_s: float) -> Ran:
     """Run a script with the container's own `sh`; `words` are its $1, $2 and so on."""
     argv = ("sh", "-c", script, "sh", *words)
-    command = Command(place.pod, place.container, argv, fault=context.fault, timeout_s=timeout_s)
+    command = Command(place.pod, place.through or place.container, argv, fault=context.fault, timeout_s=timeout_s)
     return execute(context.cluster, context.executor, context.journal, command)
 
 
@@ -210,10 +163,47 @@ def no_shell(ran: Ran) -> bool:
 
 def look(context: UndoContext, place: Place, process: str) -> tuple[Process, ...] | None:
     """See the processes of that name; None if the container could not be looked into."""
-    ran = run_script(context, place, LOOK, process[:NAME_MAX], timeout_s=EXEC_S)
+    ran = run_script(context, place, LOOK, word_of(process), timeout_s=EXEC_S)
     if ran.outcome != "ok":
         return None
     return tuple(Process(*found.groups()) for line in ran.stdout.splitlines() if (found := SEEN.fullmatch(line)))
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What a container's own shell shows: whether the image has `sleep` beside it, and the processes."""
+
+    sleep: bool
+    processes: tuple[ProcessView, ...]
+
+
+def survey(context: UndoContext, place: Place) -> Survey | str:
+    """See all processes of a container; why that could not be is said in words, and empty where it has no shell."""
+    ran = run_script(context, place, SURVEY, timeout_s=EXEC_S)
+    if ran.outcome != "ok":
+        return "" if no_shell(ran) else f"container {place.container} of {place.pod.name}: {ran.reason}"
+    lines = ran.stdout.splitlines()
+    seen = (found.groups() for line in lines if (found := SURVEYED.fullmatch(line)))
+    views = tuple(
+        ProcessView(int(pid), int(start), int(parent), state, int(size), name)
+        for pid, start, parent, state, size, name in seen
+    )
+    return Survey("sleep" in lines, views)
+
+
+def word_of(process: str) -> str:
+    """How a script is told which processes: a name as the kernel keeps it, or a word that is no name."""
+    return process if process == EVERY or ID.fullmatch(process) else process[:NAME_MAX]
+
+
+def put_off(context: UndoContext, place: Place, after_s: float, command: Sequence[str] = ()) -> str:
+    """Have a watchdog run a command in the container so much later, unless it is put off again; earlier ones end.
+
+    Return why none could be left. With 0 s none is.
+    """
+    words = (COMMAND_DOG, f"{after_s:g}", *command)
+    ran = run_script(context, place, COMMAND, *words, timeout_s=EXEC_S)
+    return "" if ran.outcome == "ok" else why_not_sent(ran, place, " ".join(command), "the command")
 
 
 def signal(
@@ -225,7 +215,7 @@ def signal(
     ends. A process that nothing could be left beside is sent nothing.
     """
     watchdog = watchdog_of(process, back) if back else ""
-    words = (process[:NAME_MAX], name, watchdog, back, f"{after_s:g}")
+    words = (word_of(process), name, watchdog, back, f"{after_s:g}")
     ran = run_script(context, place, SIGNAL, *words, timeout_s=EXEC_S)
     if ran.outcome == "ok":
         return Sent()
@@ -244,8 +234,13 @@ def watchdog_of(process: str, back: str) -> str:
 def why_not_sent(ran: Ran, place: Place, process: str, name: str) -> str:
     """Why a signal did not reach a process, for people."""
     where = f"container {place.container}"
+    process = f"process {process.partition(':')[0]}" if ID.fullmatch(process) else process
     if ran.exit_code == NOBODY:
-        return f"no process called {process} in {where}"
+        return (
+            f"no process of {where} could be sent {name}"
+            if process == EVERY
+            else f"no process called {process} in {where}"
+        )
     if ran.exit_code == FIRST:
         cause = "to which the kernel delivers no such signal from inside; give the image an init"
         return f"{name}: {process} is process 1 of {where}, {cause}"

@@ -1,4 +1,4 @@
-"""What there is below the API: what switches nodes off and on, and what cuts a pod off from the network.
+"""What there is below the API, and beside it: what nodes do to machines, pods and containers; the user's own means.
 
 Nodes are known by name alone, because that is all that a hypervisor or a cloud knows of one.
 """
@@ -7,19 +7,24 @@ import os
 import shlex
 import signal
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from chaos.errors import UsageError
 from chaos.history.writing.redaction import redacted_output, redacted_words
+from chaos.objects.process import ProcessView
 
 __all__ = [
     "NO_INFRASTRUCTURE",
     "NO_NODE_INFRASTRUCTURE",
     "CommandInfrastructure",
     "Infrastructure",
+    "NodeContainers",
     "NodeInfrastructure",
+    "OwnMeans",
     "PodNetwork",
+    "ProbeFilter",
 ]
 
 NO_NODE_INFRASTRUCTURE = "nothing here can switch a node off: give --gameday-node-off and --gameday-node-on"
@@ -68,6 +73,69 @@ class PodNetwork(Protocol):
         """Forward it again. Return an empty string, or why that is not done."""
 
 
+class NodeContainers(Protocol):
+    """What a node does to a container that runs on it, from outside: process 1 is a process like any other there.
+
+    Containers are known by the runtime's id, as the API server has it (`containerd://…`). All may be called again.
+    """
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+
+    def processes(self, node: str, container_id: str) -> tuple[ProcessView, ...]:
+        """See a container's processes, by their numbers in it; none if it is not there, or nobody can look."""
+
+    def freeze(self, node: str, container_id: str) -> str:
+        """Have all its processes stand still. Return an empty string, or why they do not."""
+
+    def thaw(self, node: str, container_id: str) -> str:
+        """Let them go on; what is gone is. Return an empty string, or why they do not."""
+
+    def frozen(self, node: str, container_id: str) -> bool:
+        """Whether the kernel says that all of them stand still."""
+
+    def kill(self, node: str, container_id: str, processes: Sequence[ProcessView], signal: str) -> str:
+        """Send these very processes a signal, e.g. `KILL`. Return an empty string, or why one did not get it."""
+
+    def fill(self, node: str, container_id: str, script: str, words: Sequence[str], *, timeout_s: float) -> str:
+        """Run a shell script whose memory counts as the container's. Return an empty string, or why it did not run.
+
+        It ends with whatever the kernel ends for the container's memory, and at the latest after that time.
+        """
+
+
+class ProbeFilter(Protocol):
+    """Drops requests that a node's kubelet sends to a pod, and nobody else's. Both may be called again."""
+
+    @property
+    def words(self) -> str:
+        """What it is, for people."""
+
+    def drop(self, node: str, address: str, port: int, head: str) -> str:
+        """Drop those to a port that begin with `head`, all if it is empty. Return an empty string, or why not."""
+
+    def let_pass(self, node: str, address: str, port: int) -> str:
+        """Drop none to that port any more. Return an empty string, or why not."""
+
+
+@dataclass(frozen=True, slots=True)
+class OwnMeans:
+    """What the user's own file says of the server, for faults that have to fit it.
+
+    Attributes:
+        process: The process that hangs or crashes where a scenario names none; empty: the largest of the container.
+        not_ready: The command, run in the container, by which the server says that it is not ready.
+        ready: The one that takes it back.
+        debug_image: The image of an ephemeral container with a shell, for images that have none.
+    """
+
+    process: str = ""
+    not_ready: tuple[str, ...] = ()
+    ready: tuple[str, ...] = ()
+    debug_image: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Infrastructure:
     """What there is of a cluster beside its API.
@@ -75,10 +143,16 @@ class Infrastructure:
     Attributes:
         nodes: Switches nodes off and on; None where nothing can.
         pod_network: Cuts pods off; None where a NetworkPolicy has to do it.
+        containers: What nodes do to containers; None where only the containers' own means are left.
+        probes: Drops kubelets' requests; None where nothing can.
+        own: What the user's file says of the server.
     """
 
     nodes: NodeInfrastructure | None = None
     pod_network: PodNetwork | None = None
+    containers: NodeContainers | None = None
+    probes: ProbeFilter | None = None
+    own: OwnMeans = OwnMeans()
 
 
 NO_INFRASTRUCTURE = Infrastructure()

@@ -1,10 +1,12 @@
-"""Use up a container's memory from inside, until the kernel ends something for it."""
+"""Use up a container's memory, from inside or by its node, until the kernel ends something for it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
 from typing_extensions import override
 
+from chaos.cluster import DRY_RUN, DryRunExecutor
 from chaos.errors import UsageError
 from chaos.faults.base import API_ALLOWANCE_S, Injection, TargetedFault, each
 from chaos.faults.containers import (
@@ -14,13 +16,14 @@ from chaos.faults.containers import (
     container_now,
     ended_words,
     last_end,
-    no_shell,
     not_running,
     place_of,
     run_script,
 )
 from chaos.faults.context import FaultContext
 from chaos.faults.permissions import EXEC, Right
+from chaos.faults.support.reach import pod_of, tools_of
+from chaos.faults.support.ways import hog_way
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from chaos.objects.quantities import amount
@@ -58,6 +61,7 @@ class MemoryHog(TargetedFault):
     `piece_mib` must be well below what the server itself holds: then it is the server that goes. It has landed when the
     watch shows that the container ended with the reason OOMKilled. Nothing is left to undo: what holds the memory ends
     with the container, or after `HOLD_S` by itself. A container without a memory limit is refused: its node would pay.
+    An image without a shell takes a node that fills the memory in its place, as the lab's does; else it is refused.
     """
 
     name: ClassVar[str] = "memory-hog"
@@ -94,21 +98,42 @@ class MemoryHog(TargetedFault):
         return Injection(self, context, proof, missed=each(self.victims, lambda ref: self._fill(context, ref, places)))
 
     def _fill(self, context: FaultContext, ref: Ref, places: list[Place]) -> str:
-        if (place := place_of(context.recorder, ref, self.container)) is None:
+        place, pod = place_of(context.recorder, ref, self.container), pod_of(context, ref)
+        if place is None or pod is None:
             return not_running(ref, self.container)
         limit = _limit(context, place)
         if not limit:
             return f"container {place.container} of {ref.name} has no memory limit: its node would pay for it"
+        dry = isinstance(context.executor, DryRunExecutor)
+        tools = None if dry else tools_of(context, pod, place)
+        if isinstance(tools, str):
+            return tools
+        way = hog_way(place.container, tools, context.infrastructure)
+        if dry or way.means == "none":
+            return f"{DRY_RUN}: {ref.name}: {way.words}" if dry else f"{ref.name}: {way.words}"
         piece = self.piece_mib << 20
         doublings = (piece // SEED_BYTES).bit_length() - 1
         # A shell holds a string at least once, so this many must go over the limit.
         words = (str(doublings), f"{HOLD_S:g}", str(limit // piece + 1))
-        ran = run_script(context, place, HOG, *words, timeout_s=HOLD_S + API_ALLOWANCE_S)
-        if ran.exit_code == NO_ROOM or ran.outcome == "info" or ran.exit_code == KILLED:
-            places.append(place)
-            return ""  # what became of the container says whether it landed
-        why = "has no shell (sh) to do it with" if no_shell(ran) else ran.reason
-        return f"{ref.name}: container {place.container}: {why}"
+        why = _by_node(context, pod, place, words) if way.means == "node" else _inside(context, place, words)
+        if not why:
+            places.append(place)  # what became of the container says whether it landed
+        return f"{ref.name}: container {place.container}: {why}" if why else ""
+
+
+def _inside(context: FaultContext, place: Place, words: Sequence[str]) -> str:
+    ran = run_script(context, place, HOG, *words, timeout_s=HOLD_S + API_ALLOWANCE_S)
+    return "" if ran.exit_code in (NO_ROOM, KILLED) or ran.outcome == "info" else ran.reason
+
+
+def _by_node(context: FaultContext, pod: PodView, place: Place, words: Sequence[str]) -> str:
+    nodes = context.infrastructure.containers
+    assert nodes is not None
+
+    def fill() -> str:
+        return nodes.fill(pod.node, place.container_id, HOG, words, timeout_s=HOLD_S + API_ALLOWANCE_S)
+
+    return context.act("fill-memory", place.pod, fill, by=nodes.words)
 
 
 def _limit(context: FaultContext, place: Place) -> int:

@@ -12,6 +12,7 @@ from chaos.safety.undo_journal import own_namespace
 
 __all__ = [
     "CANARY",
+    "DEBUG",
     "DEPLOYED",
     "DRAIN",
     "EVICT",
@@ -95,6 +96,9 @@ class Activity:
 EXEC = rights("create get", "Pod", "exec")
 """To run a script in a container."""
 
+DEBUG = rights("patch", "Pod", "ephemeralcontainers")
+"""To put an ephemeral container beside one whose image has no shell, where the file names an image for it."""
+
 EVICT = rights("create", "Pod", "eviction")
 DRAIN = (*EVICT, *rights("get patch", "Node", everywhere=True), *rights("list", "Pod", everywhere=True))
 """To cordon a node and evict from it, having seen whose pods are on it."""
@@ -170,12 +174,16 @@ def rights_of(
     proxied: bool,
     load_pods: bool = False,
     data: bool = False,
+    debug: bool = False,
 ) -> tuple[Right, ...]:
     """All rights that a trial that does this takes, each once, for a workload of that kind.
 
     `through` are the kinds between its pods and it, ReplicaSets aside. `proxied`: where traffic goes through the API
-    server's proxy, unless `load_pods` send it. `data`: where the file names files that must survive.
+    server's proxy, unless `load_pods` send it. `data`: where the file names files that must survive. `debug`: where it
+    names an image for ephemeral containers, beside containers that faults run scripts in.
     """
+    done = tuple(activities)
+    scripts = any(right in EXEC for one in done if not one.reads for right in one.permissions)
     wanted = (
         *BASE,
         *rights("get list watch", workload_kind),
@@ -184,7 +192,8 @@ def rights_of(
         *(right for kind in through for right in rights("list watch", kind)),
         *(LOAD_PODS if load_pods else PROXY if proxied else ()),
         *(DATA if data else ()),
-        *(right for activity in activities for right in activity.permissions),
+        *(DEBUG if debug and scripts else ()),
+        *(right for activity in done for right in activity.permissions),
     )
     return tuple(dict.fromkeys(wanted))
 

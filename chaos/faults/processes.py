@@ -1,38 +1,26 @@
-"""Faults of one process of a container: it hangs (is stopped), crashes (is killed), or reports that it is not ready."""
+"""Faults of the processes of a container: they hang (are stopped), or crash (are killed)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import dataclass
 from typing import ClassVar
 
 from typing_extensions import override
 
-from chaos.clock import boot_s
 from chaos.errors import TimedOut, UsageError
 from chaos.faults.base import API_ALLOWANCE_S, NOTHING_LEFT, Awaited, Injection, TargetedFault, Until, each
-from chaos.faults.containers import (
-    EXIT_SEEN_S,
-    Place,
-    container_now,
-    ended_words,
-    last_end,
-    look,
-    not_running,
-    place_of,
-    signal,
-)
+from chaos.faults.containers import EXIT_SEEN_S, Place, container_now, ended_words, last_end, look, signal
 from chaos.faults.context import FaultContext
 from chaos.faults.permissions import EXEC, Right
+from chaos.faults.support.own_end import BY_ITSELF, IF_RUN_DIES, Guarded
+from chaos.faults.support.reach import Reached, reach
+from chaos.faults.support.ways import Way, asked_for, crash_way, hang_way
 from chaos.objects.base import Ref
-from chaos.objects.pod import PodView
+from chaos.objects.process import chosen
 from chaos.safety import UndoEntry
-from chaos.safety.undo_journal import UndoKind
-from chaos.safety.undo_rules import BACK_SIGNALS, by_hand
-from chaos.semantics import Probe
-from chaos.wait import Ticker, until
+from chaos.wait import until
 
-__all__ = ["NotReady", "ProcessCrash", "ProcessHang"]
+__all__ = ["ProcessCrash", "ProcessHang"]
 
 STOPPED_DEADLINE_S = 5.0
 """A process stops as soon as it gets the processor next; a starved one needs a moment."""
@@ -40,87 +28,32 @@ STOPPED_DEADLINE_S = 5.0
 CRASHING = ("KILL", "TERM", "ABRT", "SEGV", "INT", "QUIT")
 STOPPED, ENDED = "T", "Z"
 
-OWN_END_S = 600.0
-"""How long after our last sign of life a watchdog in the container takes back what we sent a process of it."""
-
-BY_ITSELF = f"it ends by itself {OWN_END_S:g} s after our last sign of life"
-
-
-class _Signalled(Injection):
-    """Processes that were sent a signal which another one takes back: ours, or that of the watchdog in the container.
-
-    While we live the watchdog is put off again and again.
-    """
-
-    def __init__(self, fault: ProcessHang | NotReady, context: FaultContext, back: str) -> None:
-        super().__init__(fault, context)
-        self._victims, self._process, self._container = fault.victims, fault.process, fault.container
-        self._back = back
-        self._places: list[Place] = []
-        self._put_off: dict[Ref, float] = {}
-        self._ticker = Ticker(self._put_off_all, period_s=OWN_END_S / 4, name=context.fault)
-
-    @override
-    def stop(self) -> str:
-        """Put the watchdogs off no more. Return which of them may have acted before we did."""
-        self._ticker.stop(wait_s=API_ALLOWANCE_S)
-        late = sorted(ref.name for ref, put_off in self._put_off.items() if boot_s() - put_off > OWN_END_S)
-        self._put_off.clear()
-        return f"{', '.join(late)}: the fault may have ended by itself, as its end could not be put off" if late else ""
-
-    def _send(self, ref: Ref, name: str, *, kind: UndoKind) -> str:
-        """Record how to take it back, and send it. Return why it did not reach every process of the name."""
-        if (place := place_of(self.context.recorder, ref, self._container)) is None:
-            return not_running(ref, self._container)
-        back = self._back
-        detail = {"container": place.container, "container_id": place.container_id, "process": self._process}
-        entry = UndoEntry(kind, ref, "", detail | {"signal": back, "own_end_s": OWN_END_S})
-        if reason := self.context.record(replace(entry, manual=by_hand(entry))):
-            return f"{ref.name}: {reason}"
-        began = boot_s()
-        sent = signal(self.context, place, self._process, name, back=back, after_s=OWN_END_S)
-        if sent.reached == "none":
-            self.context.discard(entry)
-        else:
-            self._places.append(place)
-            self._put_off[ref] = began
-            self._ticker.start()
-        return "" if sent.reached == "every" else sent.reason
-
-    def _put_off_all(self) -> None:
-        for place in tuple(self._places):
-            if (now := container_now(self.context.recorder, place)) is None or now.id != place.container_id:
-                self._put_off.pop(place.pod, None)  # what was sent ended with the container
-                continue
-            began = boot_s()
-            sent = signal(self.context, place, self._process, "0", back=self._back, after_s=OWN_END_S)
-            # One that came too late is not made up for: what was put off is another one then.
-            if sent.reached == "every" and boot_s() - self._put_off.get(place.pod, -OWN_END_S) < OWN_END_S:
-                self._put_off[place.pod] = began
-
 
 @dataclass(frozen=True, slots=True)
 class ProcessHang(TargetedFault):
-    """Stop every process of that name in the targets' containers (SIGSTOP), as if it hung.
+    """Stop processes of the targets' containers, as if they hung.
 
-    It has landed when the kernel shows each of them in the state T. Healing lets those that still live go on
-    (SIGCONT); where the container was restarted, there is nothing left to heal.
+    Which: `process` names them, or is `*` for every one; empty, the one of gameday.toml, else the one that holds the
+    most memory. They get SIGSTOP through exec, and it has landed when the kernel shows each of them in the state T; or
+    the node freezes the container, where it can and that is what fits, and it has landed when the kernel says so.
+    Healing lets those that still live go on; where the container was restarted, there is nothing left to heal. If our
+    run dies, what got a signal goes on by itself after `OWN_END_S`; what the lab froze, with the lab's next command.
     `container` empty is the pod's first. `deadline_s`: how long `restarted` is awaited.
     """
 
     name: ClassVar[str] = "process-hang"
     permissions: ClassVar[tuple[Right, ...]] = EXEC
     silent: ClassVar[bool] = True
-    if_run_dies: ClassVar[str] = BY_ITSELF
+    if_run_dies: ClassVar[str] = IF_RUN_DIES
 
-    process: str = "model-engine"
+    process: str = ""
     container: str = ""
     deadline_s: float = 120.0
 
     @property
     @override
     def words(self) -> str:
-        return f"stop {self.process} in {self.targets.words}"
+        return f"stop {_named(self.process)} in {self.targets.words}"
 
     @property
     def restarted(self) -> Awaited:
@@ -133,52 +66,91 @@ class ProcessHang(TargetedFault):
         return _Hang(self, context)
 
 
-class _Hang(_Signalled):
+def _named(process: str) -> str:
+    return {"": "the largest process, or the one of gameday.toml,", "*": "every process"}.get(process, process)
+
+
+class _Hang(Guarded):
     def __init__(self, fault: ProcessHang, context: FaultContext) -> None:
-        super().__init__(fault, context, "CONT")
-        self._deadline_s = fault.deadline_s
+        super().__init__(fault, context)
+        self._fault = fault
         self._proofs: list[str] = []
-        self.missed = each(fault.victims, self._stop, otherwise=self._ticker.stop)
+        self.missed = each(fault.victims, self._stop, otherwise=self.ticker.stop)
 
     @property
     def restarted(self) -> Until:
         """See `ProcessHang.restarted`."""
 
         def seen() -> bool:
-            now = [(container_now(self.context.recorder, place), place) for place in self._places]
+            now = [(container_now(self.context.recorder, place), place) for place in self.places]
             return bool(now) and all(one and one.restarts > place.restarts for one, place in now)
 
-        return Until(f"the containers in which {self._process} hangs are restarted", seen, self._deadline_s)
+        return Until("the containers that hang are restarted", seen, self._fault.deadline_s)
 
     @override
     def landed(self) -> str:
-        """The kernel showed the state T of each."""
-        return "; ".join(sorted(self._proofs)) if len(self._proofs) == len(self._victims) else ""
+        """The kernel showed each of them stopped."""
+        return "; ".join(sorted(self._proofs)) if len(self._proofs) == len(self._fault.victims) else ""
 
     def _stop(self, ref: Ref) -> str:
-        if reason := self._send(ref, "STOP", kind="continue-process"):
+        reached = reach(self.context, ref, self._fault.container, guarded=True)
+        if isinstance(reached, str):
+            return reached
+        below = self.context.infrastructure
+        way = hang_way(reached.seen, asked_for(self._fault.process, below), below)
+        if way.means == "none":
+            return f"{ref.name}: {way.words}"
+        return self._freeze(reached) if way.means == "node" else self._signal(reached.place, way)
+
+    def _signal(self, place: Place, way: Way) -> str:
+        if reason := self.send(place, way.process, "STOP", back="CONT", kind="continue-process"):
             return reason
-        place = next(one for one in self._places if one.pod == ref)
-        awaited = f"{self._process} in {ref.name} stopped"
+        awaited = f"{way.name} in {place.pod.name} stopped"
         try:
-            pids = until(lambda: self._stopped(place), deadline_s=STOPPED_DEADLINE_S, awaited=awaited)
+            pids = until(lambda: self._stopped(place, way), deadline_s=STOPPED_DEADLINE_S, awaited=awaited)
         except TimedOut as late:
             return late.what
-        self._proofs.append(f"{self._process} (process {pids}) in {ref.name} ({ref.uid[:8]}) has state T; {BY_ITSELF}")
+        stays = f", through the ephemeral container {place.through}, which stays in the pod" if place.through else ""
+        where = f"{place.pod.name} ({place.pod.uid[:8]})"
+        self._proofs.append(f"{way.name} (process {pids}) in {where} has state T{stays}; {BY_ITSELF}")
         return ""
 
-    def _stopped(self, place: Place) -> str:
-        """The ids of the processes of that name, if every one is stopped."""
-        seen = look(self.context, place, self._process) or ()
+    def _stopped(self, place: Place, way: Way) -> str:
+        """The ids of these processes, if every one that lives is stopped."""
+        seen = [one for one in look(self.context, place, way.process) or () if one.state != ENDED]
         return ", ".join(one.pid for one in seen) if seen and all(one.state == STOPPED for one in seen) else ""
+
+    def _freeze(self, reached: Reached) -> str:
+        place, node, nodes = reached.place, reached.seen.pod.node, self.context.infrastructure.containers
+        if nodes is None:
+            return f"{place.pod.name}: its node cannot freeze a container"
+        where = {"node": node, "container": place.container, "container_id": place.container_id}
+        entry = UndoEntry("thaw-container", place.pod, "gameday undo", where)
+        if reason := self.context.record(entry):
+            return f"{place.pod.name}: {reason}"
+        freeze = self.context.act(
+            "freeze", place.pod, lambda: nodes.freeze(node, place.container_id), by=nodes.words, **where
+        )
+        if freeze:
+            return f"{place.pod.name}: {freeze}"
+        self.hold(place, 0.0)
+        if not nodes.frozen(node, place.container_id):
+            return f"{place.pod.name}: the kernel does not say that container {place.container} stands still"
+        count = len(reached.seen.processes)
+        self._proofs.append(
+            f"container {place.container} of {place.pod.name} ({place.pod.uid[:8]}) is frozen by {nodes.words}, with "
+            f"the {count} processes that were seen in it"
+        )
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessCrash(TargetedFault):
-    """Send a deadly signal to every process of that name in the targets' containers.
+    """Send a deadly signal to processes of the targets' containers; which ones, as for `ProcessHang`.
 
-    It has landed when the watch shows that the container ended (another one runs, or its restart is counted), or when
-    the container lives and the process is gone from it. Nothing is left to heal: the kubelet restarts the container.
+    Process 1 takes it only from its node, where that can send it. It has landed when the watch shows that the container
+    ended (another one runs, or its restart is counted), or when the container lives and the process is gone from it.
+    Nothing is left to heal: the kubelet restarts the container.
     """
 
     name: ClassVar[str] = "process-crash"
@@ -186,7 +158,7 @@ class ProcessCrash(TargetedFault):
     if_run_dies: ClassVar[str] = NOTHING_LEFT
 
     signal: str = "KILL"
-    process: str = "model-engine"
+    process: str = ""
     container: str = ""
 
     def __post_init__(self) -> None:
@@ -196,7 +168,7 @@ class ProcessCrash(TargetedFault):
     @property
     @override
     def words(self) -> str:
-        return f"send SIG{self.signal} to {self.process} in {self.targets.words}"
+        return f"send SIG{self.signal} to {_named(self.process)} in {self.targets.words}"
 
     @property
     @override
@@ -207,94 +179,63 @@ class ProcessCrash(TargetedFault):
     @override
     def inject(self, context: FaultContext) -> Injection:
         """Signal them; landed when each container ended, or the process is gone from it."""
-        places: list[Place] = []
-        gone: list[Ref] = []
-
-        def crash(ref: Ref) -> str:
-            if (place := place_of(context.recorder, ref, self.container)) is None:
-                return not_running(ref, self.container)
-            sent = signal(context, place, self.process, self.signal)
-            if sent.reached in ("none", "some"):
-                return sent.reason
-            places.append(place)
-            seen = look(context, place, self.process)
-            if seen is not None and all(one.state == ENDED for one in seen):
-                gone.append(ref)
-            return ""
-
-        def ended(place: Place) -> str:
-            now = container_now(context.recorder, place)
-            if now is not None and ((end := last_end(now, place)) or now.restarts > place.restarts):
-                return ended_words(place, end or now.last_exit)
-            return f"{self.process} is gone from {place.pod.name} ({place.pod.uid[:8]})" if place.pod in gone else ""
-
-        def proof() -> str:
-            proofs = [ended(place) for place in places]
-            return "; ".join(proofs) if proofs and all(proofs) else ""
-
-        return Injection(self, context, proof, missed=each(self.victims, crash))
+        return _Crash(self, context)
 
 
-@dataclass(frozen=True, slots=True)
-class NotReady(TargetedFault):
-    """Have every target report that it is not ready, by a signal that its server takes for that, and back by another.
-
-    The reference model takes USR1 and USR2 so. A server that does not know the signal ends by it: name the process and
-    the signals of your own. It has landed when the watch shows each target not Ready, in the container that it had.
-    Healing sends the other signal; where the container was restarted there is nothing left to heal.
-    """
-
-    name: ClassVar[str] = "not-ready"
-    permissions: ClassVar[tuple[Right, ...]] = EXEC
-    if_run_dies: ClassVar[str] = BY_ITSELF
-
-    process: str = "model-server"
-    off: str = "USR1"
-    on: str = "USR2"
-    container: str = ""
-
-    def __post_init__(self) -> None:
-        if self.on not in BACK_SIGNALS:
-            raise UsageError(f"NotReady.on: {self.on!r} is not one of {', '.join(BACK_SIGNALS)}")
-
-    @property
-    @override
-    def words(self) -> str:
-        return f"make {self.targets.words} report that it is not ready"
-
-    @override
-    def inject(self, context: FaultContext) -> Injection:
-        """Send the signal to every target."""
-        return _Unready(self, context)
-
-
-class _Unready(_Signalled):
-    def __init__(self, fault: NotReady, context: FaultContext) -> None:
-        super().__init__(fault, context, fault.on)
-        send = partial(self._send, name=fault.off, kind="signal-process")
-        self.missed = each(fault.victims, send, otherwise=self._ticker.stop)
-        bounds = (_detection_s(self._pod(place), place) for place in self._places)
-        self.landing_deadline_s += max(bounds, default=0.0)
+class _Crash(Injection):
+    def __init__(self, fault: ProcessCrash, context: FaultContext) -> None:
+        super().__init__(fault, context)
+        self._fault = fault
+        self._places: list[tuple[Place, Way]] = []
+        self._gone: list[Ref] = []
+        self.missed = each(fault.victims, self._crash)
 
     @override
     def landed(self) -> str:
-        """The watch shows each of them not Ready, in the same container."""
-        found = [(place, self._pod(place), container_now(self.context.recorder, place)) for place in self._places]
-        seen = [
-            f"{pod.name} ({pod.uid[:8]}) is not Ready"
-            for place, pod, now in found
-            if pod and not pod.ready_condition and now and now.restarts == place.restarts
-        ]
-        return "; ".join(seen) if seen and len(seen) == len(self._victims) else ""
+        """Each container ended, or the process is gone from it."""
+        proofs = [self._ended(*one) for one in self._places]
+        return "; ".join(proofs) if proofs and all(proofs) else ""
 
-    def _pod(self, place: Place) -> PodView | None:
-        pods = map(PodView, self.context.recorder.objects("Pod"))
-        return next((pod for pod in pods if pod.uid == place.pod.uid), None)
+    def _crash(self, ref: Ref) -> str:
+        reached = reach(self.context, ref, self._fault.container, guarded=False)
+        if isinstance(reached, str):
+            return reached
+        below = self.context.infrastructure
+        way = crash_way(reached.seen, asked_for(self._fault.process, below), self._fault.signal, below)
+        if way.means == "none":
+            return f"{ref.name}: {way.words}"
+        if way.means == "node":
+            return self._by_node(reached, way)
+        sent = signal(self.context, reached.place, way.process, self._fault.signal)
+        if sent.reached in ("none", "some"):
+            return sent.reason
+        self._places.append((reached.place, way))
+        seen = look(self.context, reached.place, way.process)
+        if seen is not None and all(one.state == ENDED for one in seen):
+            self._gone.append(ref)
+        return ""
 
+    def _by_node(self, reached: Reached, way: Way) -> str:
+        place, node, nodes = reached.place, reached.seen.pod.node, self.context.infrastructure.containers
+        if nodes is None:
+            return f"{place.pod.name}: its node cannot kill a process"
+        hit = chosen(reached.seen.processes, way.process)
 
-def _detection_s(pod: PodView | None, place: Place) -> float:
-    """How long the container's readiness probe may take to see it; 0 without one, and then nothing lands."""
-    for container in (pod.spec.get("containers") or ()) if pod else ():
-        if container["name"] == place.container and (probe := Probe.of(container, "readinessProbe")):
-            return probe.hang_detection_s
-    return 0.0
+        def kill() -> str:
+            return nodes.kill(node, place.container_id, hit, self._fault.signal)
+
+        named = ", ".join(f"{one.name} ({one.pid})" for one in hit)
+        reason = self.context.act("kill-process", place.pod, kill, by=nodes.words, processes=named)
+        if reason:
+            return f"{place.pod.name}: {reason}"
+        self._places.append((place, way))
+        now = nodes.processes(node, place.container_id)
+        if now and all(one.state == ENDED for one in chosen(now, way.process)):  # else the container ended with it
+            self._gone.append(place.pod)
+        return ""
+
+    def _ended(self, place: Place, way: Way) -> str:
+        now = container_now(self.context.recorder, place)
+        if now is not None and ((end := last_end(now, place)) or now.restarts > place.restarts):
+            return ended_words(place, end or now.last_exit)
+        return f"{way.name} is gone from {place.pod.name} ({place.pod.uid[:8]})" if place.pod in self._gone else ""

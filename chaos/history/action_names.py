@@ -9,11 +9,13 @@ ACTION_NAMES = frozenset(
         # of any object of the API
         *("apply", "create", "delete", "patch", "scale"),
         # of pods, and what runs in them
-        *("delete-pod", "evict-pod", "exec", "read-data"),
+        *("delete-pod", "evict-pod", "exec", "read-data", "add-debug-container"),
+        # of containers, by their nodes
+        *("freeze", "thaw", "kill-process", "fill-memory"),
         # of nodes
         *("cordon", "uncordon", "node-off", "node-on"),
         # of the network
-        *("cut-off", "reconnect", "mark", "unmark"),
+        *("cut-off", "reconnect", "mark", "unmark", "drop-probes", "pass-probes"),
         # of a Deployment and a disruption budget
         *("roll-out", "restore-template", "restore-scale", "change-budget", "restore-budget", "restore-part"),
         # of the harness

@@ -17,9 +17,12 @@ from chaos.lab.host.network import nodes as machines
 from chaos.lab.host.packages import remove_dead_policy
 from chaos.lab.host.paths import LabPaths, refuse_shared
 from chaos.lab.host.processes import entering, in_netns, processes_recorded, terminated_as_exit
-from chaos.lab.images.containerd_root import import_image
+from chaos.lab.images.containerd_root import has_image, import_image
+from chaos.lab.images.image_names import full_name
 from chaos.lab.images.oci import image_names
+from chaos.lab.nodes.containers import thaw_all
 from chaos.lab.nodes.infrastructure import reconnect_all, restore_all
+from chaos.lab.nodes.probes import pass_all_probes
 from chaos.lab.nodes.volumes import reclaim_volumes
 from chaos.lab.status import LabFacts, LabStatus, look, read_facts
 from chaos.lab.teardown import anything_left, keep_logs, take_down
@@ -76,10 +79,10 @@ class Lab:
         return status
 
     def _mend(self, progress: Progress) -> None:
-        """Give nodes and pods back what a killed run took, unless somebody uses the lab and may have meant it."""
+        """Give nodes, pods and containers back what a killed run took, unless somebody who may mean it uses the lab."""
         if read_facts(self.paths.facts) is None or users(self.paths.uses):
             return
-        if mended := (*restore_all(), *reconnect_all()):
+        if mended := (*restore_all(), *reconnect_all(), *thaw_all(), *pass_all_probes()):
             with progress.step(f"given back what a killed run had taken: {', '.join(mended)}"):
                 pass
 
@@ -182,6 +185,17 @@ class Lab:
             for name in names:
                 import_image(self.paths.containerd_socket(name), image)
         return image_names(image)[0]
+
+    def require_image(self, name: str) -> str:
+        """The full name of an image that every node has. Raises LabError where one has not."""
+        full = full_name(name)
+        lacking = [one for one in self.facts().nodes if not has_image(self.paths.containerd_socket(one), full)]
+        if lacking:
+            raise LabError(
+                f"{', '.join(lacking)} of the lab: no image {full}, and nodes of the lab pull none",
+                "gameday lab up, then gameday lab load FILE.tar, or gameday lab load --from-containerd NAME",
+            )
+        return full
 
     def refused(self, user: str) -> tuple[str, ...]:
         """What this account asked the API server for and had no right to, in words."""

@@ -47,7 +47,7 @@ VALUES: Mapping[str, tuple[type, str, str]] = {
         "UID of its namespace kube-system: no other cluster is touched (default: gameday.toml's)",
     ),
     "kubeconfig": (Path, "FILE", "kubeconfig to use (default: $KUBECONFIG, ~/.kube/config)"),
-    "image": (str, "IMAGE", "image of the reference model that the cluster can pull"),
+    "image": (str, "IMAGE", "image of the model that the cluster can pull, or that gameday lab load put there"),
     "service-url": (str, "URL", "how this host reaches the service; may hold {namespace} and {service}"),
     "node-off": (str, "COMMAND", "command that switches a node off, e.g. 'virsh suspend {node}'; not for the lab"),
     "node-on": (str, "COMMAND", "command that switches it on again, e.g. 'virsh resume {node}'"),

@@ -84,7 +84,13 @@ def _opened(config: pytest.Config, options: Options) -> Iterator[Environment]:
             )
         else:
             words = "pytest " + " ".join(redacted_words(config.invocation_params.args))
-            opening = lab_environment(nodes=options.lab_nodes, keep=options.keep_lab, words=words, progress=Terminal())
+            opening = lab_environment(
+                nodes=options.lab_nodes,
+                keep=options.keep_lab,
+                words=words,
+                progress=Terminal(),
+                image=options.image,
+            )
         opened = opening.__enter__()
     try:
         yield opened

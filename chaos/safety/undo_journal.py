@@ -47,6 +47,9 @@ UndoKind = Literal[
     "restore-part",
     "continue-process",
     "signal-process",
+    "thaw-container",
+    "run-ready",
+    "pass-probes",
     "delete-policy",
     "reconnect-pod",
     "node-on",
@@ -65,8 +68,9 @@ class UndoEntry:
         detail: Plain data of the kind: `path` (a JSON pointer), `before`, `wanted` and `action` of a part of an object,
             and `also`, what changes within that one want that have not ended;
             `container`, `container_id`, `process` and `signal` of a process, and `own_end_s`, how long after the run's
-            last sign of life it is undone in the container itself; `pod` of a policy; `node` and `address` of
-            a pod below the API. Never a command: whoever may write to the cluster could have this host run it.
+            last sign of life it is undone in the container itself, `through` which other container it was sent;
+            `pod` of a policy; `node`, `address` and `port` of a pod below the API. Never a command: whoever may write
+            to the cluster could have this host, or a container, run it.
         fault: The fault whose action it undoes.
         deadline_ns: UTC epoch nanoseconds after which its run counts as dead, unless it renewed the entry.
         key: Its key in the run's undo journal; empty for one that this process made itself, which is trusted.

@@ -71,7 +71,19 @@ class Rule:
     more: tuple[str, ...] = ()
 
 
-PROCESS: Mapping[str, Callable[[object], bool]] = {"container": _name, "container_id": _word, "process": _word}
+def _processes(value: object) -> bool:
+    return value == "*" or _word(value)
+
+
+def _port(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value < 65536
+
+
+CONTAINER: Mapping[str, Callable[[object], bool]] = {"container": _name, "container_id": _word}
+PROCESS: Mapping[str, Callable[[object], bool]] = {**CONTAINER, "process": _word}
+NODE: Mapping[str, Callable[[object], bool]] = {"node": _name, "address": _address}
+
+LATER = ("own_end_s", "through")
 
 PARTS = {"Deployment": ("/spec/replicas", "/spec/template"), "PodDisruptionBudget": ("/spec",)}
 
@@ -79,9 +91,13 @@ RULES: Mapping[UndoKind, Rule] = {
     "uncordon": Rule({"Node": ()}),
     "node-on": Rule({"Node": ()}),
     "restore-part": Rule(PARTS, more=("path", "before", "wanted", "also", "action")),
-    "continue-process": Rule({"Pod": ()}, details=PROCESS, more=("signal", "own_end_s")),
-    "signal-process": Rule({"Pod": ()}, details={**PROCESS, "signal": _back_signal}, more=("own_end_s",)),
-    "reconnect-pod": Rule({"Pod": ()}, details={"node": _name, "address": _address}),
+    # To go on harms no process; any other signal is sent to those alone that were sent one.
+    "continue-process": Rule({"Pod": ()}, details={**PROCESS, "process": _processes}, more=("signal", *LATER)),
+    "signal-process": Rule({"Pod": ()}, details={**PROCESS, "signal": _back_signal}, more=LATER),
+    "thaw-container": Rule({"Pod": ()}, details={**CONTAINER, "node": _name}),
+    "run-ready": Rule({"Pod": ()}, details=CONTAINER, more=LATER),
+    "pass-probes": Rule({"Pod": ()}, details={**NODE, "port": _port}),
+    "reconnect-pod": Rule({"Pod": ()}, details=NODE),
     "delete-policy": Rule({"NetworkPolicy": ()}, made="gameday-cut-", more=("pod",)),
     "delete-job": Rule({"Job": ()}, made="gameday-load-"),
 }
@@ -105,8 +121,8 @@ def by_hand(entry: UndoEntry) -> str:
         return f"kubectl {verb} deployment {there}{option}"
     if "process" in detail:
         name = detail["signal"] if entry.kind == "signal-process" else "CONT"
-        script = shlex.quote(f"kill -{name} $(pidof {detail['process']})")
-        return f"kubectl exec {there} -c {detail['container']} -- sh -c {script}"
+        script = shlex.quote(f"kill -{name} {_numbers(str(detail['process']))}")
+        return f"kubectl exec {there} -c {detail.get('through') or detail['container']} -- sh -c {script}"
     return {
         "uncordon": f"kubectl uncordon {target.name}",
         "node-on": f"gameday undo --node-on COMMAND --node-off COMMAND (node {target.name})",
@@ -114,6 +130,14 @@ def by_hand(entry: UndoEntry) -> str:
         "delete-policy": f"kubectl delete networkpolicy {there}",
         "delete-job": f"kubectl delete job {there}",
     }.get(entry.kind, "gameday undo")
+
+
+def _numbers(process: str) -> str:
+    """The processes of a word, as `kill` takes them: -1 is every one that it may reach but process 1."""
+    if process == "*":
+        return "-1"
+    number, colon, _ = process.partition(":")
+    return number if colon and number.isdecimal() else f"$(pidof {process})"
 
 
 def _objections(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str]:
@@ -143,6 +167,8 @@ def _wrong_details(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str
         yield f"entries of its kind have no {', '.join(map(repr, strange))}"
     if wrong := [name for name, allowed in rule.details.items() if not allowed(detail.get(name))]:
         yield f"{', '.join(wrong)} cannot be {', '.join(repr(detail.get(name)) for name in wrong)}"
+    if not _name(through := detail.get("through", "none")):
+        yield f"{through!r} is no container's name"
     path, paths = detail.get("path"), rule.targets[kind]
     if paths and path not in paths:
         yield f"no fault changes {path!r} of it"

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from typing_extensions import override
@@ -111,7 +111,9 @@ def adopted_environment(
             timings=config.cluster.timings.timings(),
             service_url=service_url or config.traffic.url or "",
             load_image_name=load_image or config.load.image or "",
-            infrastructure=infrastructure if infrastructure.nodes else adoption.infrastructure,
+            infrastructure=replace(
+                adoption.infrastructure, nodes=infrastructure.nodes or adoption.infrastructure.nodes
+            ),
             limits=config.abort_limits(),
             adoption=adoption,
             lease=RunLease(cluster, unrecorded_executor(cluster), namespace, holder, say=say),

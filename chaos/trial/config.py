@@ -20,6 +20,7 @@ from chaos.system.adopt.find import SystemQuery
 from chaos.system.adopt.workload import kind_named, workload_named
 from chaos.system.spec.base import Port, Quantity, Written
 from chaos.trial.config_traffic import LoadPart, Named, TrafficPart
+from chaos.trial.own_means import OwnMeansPart
 
 __all__ = ["CONFIG_NAME", "GamedayConfig", "LoadPart", "SloPart", "TimingsPart", "find_config", "pin_of", "read_config"]
 
@@ -70,7 +71,7 @@ class ClusterPart(Written):
     timings: TimingsPart = TimingsPart()
 
 
-class SystemPart(Written):
+class SystemPart(OwnMeansPart):
     """What already runs there: one workload, its Service, and the objects around it. What is left out is looked up.
 
     `workload` names one of any kind, as `PLURAL.GROUP/NAME`. `through` are the kinds of controllers between its pods
@@ -93,6 +94,7 @@ class SystemPart(Written):
 
     def complaints(self) -> Iterator[str]:
         """Say which fields do not go together."""
+        yield from super().complaints()
         given = [one for one in (self.deployment, self.statefulset, self.workload) if one is not None]
         if len(given) != 1:
             yield "give one of deployment, statefulset and workload, and only one"
@@ -101,7 +103,7 @@ class SystemPart(Written):
             yield "through goes only with workload"
         try:
             self._workload()
-            self._through()
+            tuple(map(kind_named, self.through))
         except ValueError as wrong:
             yield str(wrong)
 
@@ -110,9 +112,6 @@ class SystemPart(Written):
         if self.workload is not None:
             return workload_named(self.workload)
         return ("Deployment", self.deployment) if self.deployment else ("StatefulSet", self.statefulset or "")
-
-    def _through(self) -> tuple[str, ...]:
-        return tuple(map(kind_named, self.through))
 
     def query(self) -> SystemQuery:
         """What to look for in the cluster."""
@@ -127,7 +126,7 @@ class SystemPart(Written):
             autoscaler=self.autoscaler or "",
             tolerance=self.tolerance,
             data=self.data,
-            through=self._through(),
+            through=tuple(map(kind_named, self.through)),
         )
 
 

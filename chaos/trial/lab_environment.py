@@ -15,7 +15,9 @@ from chaos.faults.undo import undo_leftovers
 from chaos.lab import Lab
 from chaos.lab.images.recipes import MODEL_IMAGE, load_image
 from chaos.lab.lab import lab_session
+from chaos.lab.nodes.containers import LabContainers
 from chaos.lab.nodes.infrastructure import LabNodeInfrastructure, LabPodNetwork
+from chaos.lab.nodes.probes import LabProbes
 from chaos.progress import Progress
 from chaos.semantics import Timings
 from chaos.system import System
@@ -26,7 +28,7 @@ from loadgen.origin import LabClient, Origin
 
 __all__ = ["LAB_INFRASTRUCTURE", "lab_environment"]
 
-LAB_INFRASTRUCTURE = Infrastructure(LabNodeInfrastructure(), LabPodNetwork())
+LAB_INFRASTRUCTURE = Infrastructure(LabNodeInfrastructure(), LabPodNetwork(), LabContainers(), LabProbes())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +70,12 @@ class LabEnvironment(Environment):
 
 
 @contextmanager
-def lab_environment(*, nodes: int, keep: bool, words: str, progress: Progress) -> Iterator[LabEnvironment]:
+def lab_environment(
+    *, nodes: int, keep: bool, words: str, progress: Progress, image: str = ""
+) -> Iterator[LabEnvironment]:
     """The lab, started if it is not running; one that this session started is taken down at its end unless `keep`.
+
+    `image` is one that `gameday lab load` put there, in place of the reference model's.
 
     Raises `LabError` if it cannot be started, and at the end if the API server refused the account anything: then a
     right is missing from our tables, whatever came of it.
@@ -87,7 +93,7 @@ def lab_environment(*, nodes: int, keep: bool, words: str, progress: Progress) -
             yield LabEnvironment(
                 cluster=account.cluster,
                 timings=Timings.of(facts.timings),
-                reference_image=MODEL_IMAGE,
+                reference_image=lab.require_image(image) if image else MODEL_IMAGE,
                 infrastructure=LAB_INFRASTRUCTURE,
                 lab=lab,
                 account=account,

@@ -8,8 +8,9 @@ from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, DryRunExecutor, Executor, Journal, LiveExecutor, Recorder, Scope
-from chaos.faults import FaultContext, MemoryHog, NotReady, ProcessCrash, ProcessHang, processes
+from chaos.faults import FaultContext, MemoryHog, NotReady, ProcessCrash, ProcessHang
 from chaos.faults.containers import look, place_of, watchdog_of
+from chaos.faults.support import own_end
 from chaos.faults.targets import Targets
 from chaos.lab.images.recipes import PAUSE_IMAGE
 from chaos.objects.base import Ref
@@ -59,6 +60,12 @@ def on(ref: Ref) -> Targets:
     return Targets("one pod", (ref,), 1)
 
 
+def dog_of(field: FaultContext) -> str:
+    """What the watchdog is called that is to let go on what was stopped."""
+    (entry,) = field.entries
+    return watchdog_of(str(entry.detail["process"]), "CONT")
+
+
 def states(field: FaultContext, pod: Ref) -> list[str]:
     """The states of the engine's processes in a pod."""
     place = place_of(field.recorder, pod, "")
@@ -79,15 +86,16 @@ def test_a_hung_process_is_seen_stopped_and_goes_on_when_healed(field: FaultCont
 
 def test_a_hung_process_goes_on_by_itself(field: FaultContext, model: Ref, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody puts its end off or heals it, and what ended it is gone with that, or waits to be reaped."""
-    monkeypatch.setattr(processes, "OWN_END_S", 5.0)
+    monkeypatch.setattr(own_end, "OWN_END_S", 5.0)
     hang = ProcessHang(on(model)).inject(field)
     assert hang.missed == ""
     assert states(field, model) == ["T"]
+    dog = dog_of(field)
     hang.stop()
     until(lambda: states(field, model) != ["T"], deadline_s=30, awaited="the engine to go on")
     place = place_of(field.recorder, model, "")
     assert place is not None
-    left = look(field, place, watchdog_of("model-engine", "CONT"))
+    left = look(field, place, dog)
     assert left is not None
     assert all(one.state == "Z" for one in left)
 
@@ -95,14 +103,28 @@ def test_a_hung_process_goes_on_by_itself(field: FaultContext, model: Ref, monke
 def test_nothing_is_left_in_a_container_that_was_healed(field: FaultContext, model: Ref) -> None:
     """What was to end the hang by itself ends with the heal."""
     hang = ProcessHang(on(model)).inject(field)
+    dog = dog_of(field)
     assert hang.heal() == ""
     place = place_of(field.recorder, model, "")
     assert place is not None
     until(
-        lambda: all(one.state == "Z" for one in look(field, place, watchdog_of("model-engine", "CONT")) or ()),
+        lambda: all(one.state == "Z" for one in look(field, place, dog) or ()),
         deadline_s=10,
         awaited="the end of the watchdog",
     )
+
+
+def test_all_processes_but_the_init_hang_at_once(field: FaultContext, model: Ref) -> None:
+    """Tini is process 1, to which no such signal comes, and only passes signals on: the server hangs as a whole."""
+    hang = ProcessHang(on(model), process="*").inject(field)
+    assert hang.missed == ""
+    assert "every process" in hang.landed()
+    place = place_of(field.recorder, model, "")
+    assert place is not None
+    seen = [look(field, place, name) or () for name in ("model-server", "model-engine")]
+    assert [one.state for found in seen for one in found] == ["T", "T"]
+    assert hang.heal() == ""
+    assert all(one.state != "T" for name in ("model-server", "model-engine") for one in look(field, place, name) or ())
 
 
 def test_process_one_cannot_be_stopped_from_inside(field: FaultContext, model: Ref) -> None:

@@ -13,9 +13,10 @@ from exec_room import NAMESPACE, exec_room, started
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, LiveExecutor, NullJournal, Recorder, Scope, connect, mutations
-from chaos.faults import FaultContext, ProcessHang, processes
+from chaos.faults import FaultContext, ProcessHang
 from chaos.faults.containers import Place, look, place_of
 from chaos.faults.context import UndoContext
+from chaos.faults.support import own_end
 from chaos.faults.targets import Targets
 from chaos.faults.undo import find_left, undo_all
 from chaos.lab import Lab
@@ -96,7 +97,7 @@ def test_a_kill_at_each_step_leaves_nothing_of_what_ends_by_itself(cluster: Clus
 
 
 def _hang_and_die(folder: str, pod: Ref) -> None:
-    processes.OWN_END_S = SOON_S
+    own_end.OWN_END_S = SOON_S
     facts, clock, room = Lab().facts(), Clock.start(), Path(folder)
     with (
         connect(kubeconfig=facts.kubeconfig, context=facts.context) as cluster,

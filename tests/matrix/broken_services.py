@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+from broken_servers import command_of
 from variants import SHELL, UNPRIVILEGED, Objects, Variant, pod_spec, stateful, the
 
 __all__ = ["BROKEN", "Broken"]
@@ -113,8 +113,8 @@ def sticky(objects: Objects) -> Objects:
 def aborting(objects: Objects) -> Objects:
     """Another server, which ends answers under way by `abort` when it is told to end."""
     (container,) = pod_spec(objects)["containers"]
-    script = Path(__file__).with_name("aborting_server.py").read_text()
-    container["command"] = ["/usr/bin/python3.11", "-c", script]
+    container["command"] = list(command_of("broken_engine"))
+    container["env"] = [*container.get("env", ()), {"name": "BROKEN", "value": "abort"}]
     return objects
 
 

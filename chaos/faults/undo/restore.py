@@ -15,9 +15,9 @@ from chaos.errors import ClusterRefused, GamedayError, HarnessBroken, plural
 from chaos.faults.context import FaultContext, UndoContext
 from chaos.faults.infrastructure import NO_INFRASTRUCTURE, Infrastructure
 from chaos.faults.undo.find import Left, find_left
-from chaos.faults.undo.restore_infrastructure import node_on, reconnect_pod
+from chaos.faults.undo.restore_infrastructure import node_on, pass_probes, reconnect_pod
 from chaos.faults.undo.restore_object import Outcome, Result, delete_object, restore_part, uncordon
-from chaos.faults.undo.restore_process import continue_process, signal_process
+from chaos.faults.undo.restore_process import continue_process, run_ready, signal_process, thaw_container
 from chaos.history.writing.redaction import redacted_message
 from chaos.safety import UndoEntry
 from chaos.safety.undo_journal import UndoKind
@@ -35,6 +35,9 @@ RESTORE: Mapping[UndoKind, Callable[[UndoContext, UndoEntry], Outcome]] = {
     "restore-part": restore_part,
     "continue-process": continue_process,
     "signal-process": signal_process,
+    "thaw-container": thaw_container,
+    "run-ready": run_ready,
+    "pass-probes": pass_probes,
     "delete-policy": delete_object,
     "reconnect-pod": reconnect_pod,
     "node-on": node_on,

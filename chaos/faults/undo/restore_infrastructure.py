@@ -1,4 +1,4 @@
-"""Undo what was done below the API: switch a node on and wait until it is back, let a pod be reached again."""
+"""Undo what was done below the API: switch a node on and wait until it is back, let a pod be reached or asked again."""
 
 from chaos.cluster import Cluster
 from chaos.errors import ClusterRefused, TimedOut
@@ -10,7 +10,7 @@ from chaos.safety import UndoEntry
 from chaos.semantics import LOSS_TAINTS
 from chaos.wait import until
 
-__all__ = ["node_on", "reconnect_pod"]
+__all__ = ["node_on", "pass_probes", "reconnect_pod"]
 
 RETURN_S = 120.0
 """For a kubelet to connect again, report, and be believed: it notices a broken connection to the API server after 45 s
@@ -56,6 +56,18 @@ def reconnect_pod(context: UndoContext, entry: UndoEntry) -> Outcome:
         return "nothing", f"node {node}, which cut off pod {pod.name}, is not there any more"
     reason = context.act("reconnect", pod, lambda: network.restore(node, address))
     return ("left", f"pod {pod.name}: {reason}") if reason else ("undone", f"pod {pod.name} is connected again")
+
+
+def pass_probes(context: UndoContext, entry: UndoEntry) -> Outcome:
+    """Let a node's kubelet ask a pod again; where nothing was dropped nothing changes."""
+    node, address, port = str(entry.detail["node"]), str(entry.detail["address"]), int(entry.detail["port"])
+    pod, probes = entry.target, context.infrastructure.probes
+    if probes is None:
+        return "left", f"node {node} may drop what its kubelet asks {pod.name}, and nothing here can end that"
+    reason = context.act("pass-probes", pod, lambda: probes.let_pass(node, address, port))
+    return (
+        ("left", f"pod {pod.name}: {reason}") if reason else ("undone", f"pod {pod.name} is asked by its kubelet again")
+    )
 
 
 def _not_back(cluster: Cluster, name: str, before: str) -> str:

@@ -138,6 +138,23 @@ class Cgroups:
         """Whether every process in a group is stopped."""
         return _is_frozen(self._freezer / PREFIX / group)
 
+    def below(self, group: str) -> tuple[str, ...]:
+        """The groups below a group, by their paths from the lab's own."""
+        top = self._freezer / PREFIX
+        return tuple(
+            str(Path(path, name).relative_to(top)) for path, names, _ in os.walk(top / group) for name in names
+        )
+
+    def holds_itself(self, group: str) -> bool:
+        """Whether a group is to stand still by itself, and not just because one above it is."""
+        folder = self._freezer / PREFIX / group
+        try:
+            if (folder / "freezer.self_freezing").exists():
+                return (folder / "freezer.self_freezing").read_text().strip() == "1"
+            return (folder / "cgroup.freeze").read_text().strip() == "1"
+        except FileNotFoundError:  # it went meanwhile
+            return False
+
     @property
     def _freezer(self) -> Path:
         """Where groups are frozen: what a v1 freezer froze never counts as frozen in a v2 tree beside it."""

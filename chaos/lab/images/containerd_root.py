@@ -15,10 +15,11 @@ from chaos.errors import LabError
 from chaos.lab.host.cache import cached, digest, discard
 from chaos.lab.host.command import run
 from chaos.lab.host.processes import await_components, start_child
-from chaos.lab.images.oci import image_digest, image_names
+from chaos.lab.host.toolchain import architecture
+from chaos.lab.images.oci import image_digest, image_names, image_targets
 from chaos.progress import Progress
 
-__all__ = ["clone_golden", "golden_root", "import_image"]
+__all__ = ["clone_golden", "export_image", "golden_root", "has_image", "import_image"]
 
 # Unix socket paths may have 107 characters, so containerd's state cannot lie in the cache.
 STATE = Path("/run")
@@ -115,7 +116,7 @@ def clone_golden(golden: Path, root: Path) -> None:
 
 # Kubernetes sees only this namespace.
 NAMESPACE = "k8s.io"
-IMPORT_DEADLINE_S = 600.0
+IMPORT_DEADLINE_S, LOOK_DEADLINE_S = 600.0, 30.0
 
 
 def import_image(socket: Path, image: Path) -> None:
@@ -123,7 +124,9 @@ def import_image(socket: Path, image: Path) -> None:
 
     Raises LabError if it does not take it whole.
     """
-    if not all(_state(name, _ctr(socket, "images", "check")) == "" for name in image_names(image)):
+    before = _ctr(socket, "images", "check")
+    # A tag that was built anew is another image under the same name.
+    if not all(_state(name, before) == "" and target in before for name, target in image_targets(image).items()):
         _ctr(socket, "images", "import", "--snapshotter", "overlayfs", str(image))
     table = _ctr(socket, "images", "check")
     for name in image_names(image):
@@ -131,8 +134,30 @@ def import_image(socket: Path, image: Path) -> None:
             raise LabError(f"containerd did not take the image {name} of {image} whole: {state}")
 
 
-def _ctr(socket: Path, *words: str) -> str:
-    return run(["ctr", "--address", str(socket), "--namespace", NAMESPACE, *words], deadline_s=IMPORT_DEADLINE_S)
+def has_image(socket: Path, name: str) -> bool:
+    """Whether the containerd that listens there has an image, whole and unpacked. Raises LabError."""
+    return _state(name, _ctr(socket, "images", "check")) == ""
+
+
+def export_image(socket: Path, name: str, out: Path) -> None:
+    """Have a containerd of the host's write an image of its own to a file, for this machine's platform.
+
+    It is looked for in every namespace of that containerd, Kubernetes' own first. Raises LabError if it is in none.
+    """
+    spaces = run(["ctr", "--address", socket, "namespaces", "list", "--quiet"], deadline_s=LOOK_DEADLINE_S).split()
+    for space in sorted(spaces, key=lambda one: (one != NAMESPACE, one)):
+        listed = _ctr(socket, "images", "list", "--quiet", namespace=space)
+        if name in listed.splitlines():
+            _ctr(socket, "images", "export", "--platform", f"linux/{architecture()}", str(out), name, namespace=space)
+            return
+    raise LabError(
+        f"containerd at {socket} has no image {name} in any of its namespaces ({', '.join(spaces) or 'none'})",
+        f"see what it has: ctr --address {socket} --namespace NAMESPACE images list --quiet",
+    )
+
+
+def _ctr(socket: Path, *words: str, namespace: str = NAMESPACE) -> str:
+    return run(["ctr", "--address", socket, "--namespace", namespace, *words], deadline_s=IMPORT_DEADLINE_S)
 
 
 def _state(name: str, table: str) -> str:

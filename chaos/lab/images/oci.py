@@ -9,15 +9,15 @@ import hashlib
 import io
 import json
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import IO, Any
 
 from chaos.errors import LabError
 from chaos.lab.host.toolchain import architecture
 
-__all__ = ["Layer", "image_digest", "image_names", "layer_from_folder", "write_image"]
+__all__ = ["Layer", "image_digest", "image_names", "image_targets", "layer_from_folder", "write_image", "write_layout"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +88,39 @@ def write_image(out: Path, *, name: str, layers: Sequence[Path], config: Mapping
             ],
         }
     )
-    # containerd's importer takes the name from the first; other tools know only the second.
-    names = {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name}
-    index = {"schemaVersion": 2, "manifests": [_described("manifest.v1+json", manifest) | {"annotations": names}]}
+    by_digest = {layer.digest: layer for layer in read}
+    blobs = {layer.digest: layer.size for layer in read}
+    write_layout(out, [(manifest, (name,))], {_digest(image): image}, blobs, lambda one: by_digest[one].tar.open("rb"))
+
+
+def write_layout(
+    out: Path,
+    manifests: Sequence[tuple[bytes, Sequence[str]]],
+    given: Mapping[str, bytes],
+    sizes: Mapping[str, int],
+    opened: Callable[[str], IO[bytes]],
+) -> None:
+    """Write an image file in OCI layout: manifests with their images' names, and the blobs that these refer to.
+
+    Blobs are `given` in memory, or `opened` by their digests and copied, as many bytes as their `sizes` say.
+    """
+    described = [
+        # containerd's importer takes the name from the first; other tools know only the second.
+        _described("manifest.v1+json", manifest)
+        | {"annotations": {"io.containerd.image.name": name, "org.opencontainers.image.ref.name": name}}
+        for manifest, names in manifests
+        for name in names
+    ]
+    small = {**given, **{_digest(manifest): manifest for manifest, _ in manifests}}
     with tarfile.open(out, "w", format=tarfile.PAX_FORMAT) as tar:
         _add(tar, "oci-layout", _json({"imageLayoutVersion": "1.0.0"}))
-        _add(tar, "index.json", _json(index))
-        for blob in (image, manifest):
-            _add(tar, _blob_path(_digest(blob)), blob)
-        for layer in {layer.digest: layer for layer in read}.values():
-            with layer.tar.open("rb") as file:
-                entry = tarfile.TarInfo(_blob_path(layer.digest))
-                entry.size = layer.size
+        _add(tar, "index.json", _json({"schemaVersion": 2, "manifests": described}))
+        for digest, blob in small.items():
+            _add(tar, _blob_path(digest), blob)
+        for digest, size in sizes.items():
+            with opened(digest) as file:
+                entry = tarfile.TarInfo(_blob_path(digest))
+                entry.size = size
                 tar.addfile(entry, file)
 
 
@@ -113,8 +134,13 @@ def image_digest(image: Path) -> str:
 
 def image_names(image: Path) -> list[str]:
     """The names under which containerd will import the image file; raises LabError if it is no OCI layout."""
+    return list(image_targets(image))
+
+
+def image_targets(image: Path) -> dict[str, str]:
+    """The digests of the manifests that these names stand for; raises LabError as `image_names` does."""
     manifests = json.loads(_index(image))["manifests"]
-    return [manifest["annotations"]["io.containerd.image.name"] for manifest in manifests]
+    return {str(one["annotations"]["io.containerd.image.name"]): str(one["digest"]) for one in manifests}
 
 
 def _index(image: Path) -> bytes:

@@ -5,14 +5,15 @@ context that was pointed elsewhere meanwhile is noticed before anything is writt
 lives in are never touched.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from chaos.cluster import Cluster, connect
 from chaos.errors import UsageError
-from chaos.faults.infrastructure import Infrastructure
+from chaos.faults.infrastructure import NO_INFRASTRUCTURE, Infrastructure
 from chaos.system.adopt.find import Adopted, adopt
 from chaos.trial.config import GamedayConfig
+from chaos.trial.preflight.lab_means import means_of_nodes
 
 __all__ = ["Adoption", "is_protected", "open_adoption", "pinned"]
 
@@ -22,18 +23,20 @@ OWN_PREFIX = "kube-"
 
 @dataclass(frozen=True, slots=True)
 class Adoption:
-    """A file, and the cluster that it names."""
+    """A file, and the cluster that it names. `of_nodes` is what the cluster's nodes can do to containers."""
 
     path: Path
     config: GamedayConfig
     cluster: Cluster
+    of_nodes: Infrastructure = NO_INFRASTRUCTURE
     answers: dict[tuple[str, str, str | None, str, str], bool] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def infrastructure(self) -> Infrastructure:
-        """What the file names beside the API."""
+        """What there is beside the API: what the file names, and what the nodes can do."""
         nodes = self.config.node_infrastructure
-        return Infrastructure(nodes.infrastructure() if nodes else None)
+        switch = nodes.infrastructure() if nodes else None
+        return replace(self.of_nodes, nodes=switch, own=self.config.system.own_means())
 
     def may(self, verb: str, kind: str, namespace: str | None, subresource: str, name: str) -> bool:
         """Whether this user has a right; the API server is asked once a session for each."""
@@ -88,7 +91,7 @@ def open_adoption(
     except UsageError:
         cluster.close()
         raise
-    return Adoption(path, config, cluster)
+    return Adoption(path, config, cluster, means_of_nodes(cluster))
 
 
 def pinned(cluster: Cluster, uid: str | None, *, pin: str, write: str) -> None:

@@ -95,8 +95,9 @@ def require_rights(
     namespace, context = found.system.namespace, adoption.cluster.facts.context
     proxied = not adoption.config.traffic.url
     workload, data = found.system.workload, bool(adoption.config.system.data)
+    debug = bool(adoption.config.system.debug_image)
     kinds = (workload.kind, *found.through)
-    wanted = rights_of(activities, *kinds, proxied=proxied, load_pods=load_pods, data=data)
+    wanted = rights_of(activities, *kinds, proxied=proxied, load_pods=load_pods, data=data, debug=debug)
     names = object_names(namespace, workload.kind, workload.name, resource=found.resource)
     if missing := [right.words for right in wanted if not _may(adoption, right, namespace, names)]:
         raise ClusterRefused(

@@ -31,6 +31,7 @@ contexts: [{name: staging, context: {cluster: c, user: u}}]
 """
 KUBECONFIG = PLAIN.replace("[cluster]\n", '[cluster]\nkubeconfig = "ci/kubeconfig"\n')
 NODES = PLAIN + '[node_infrastructure]\noff = "off {node}"\non = "on {node}"\n'
+READY = PLAIN + 'not_ready = ["x"]\nready = ["touch", "/x"]\n'
 ABORT = PLAIN + '[safety]\nabort = ["./is-it-well.sh"]\n'
 REQUEST = PLAIN + '[traffic]\nprofile = "http"\nrequest = { path = "/", headers = { x-team = "HEADER" } }\n'
 SENT = REQUEST.replace("HEADER", "${AWS_SECRET_ACCESS_KEY}")
@@ -102,6 +103,8 @@ def test_one_that_was_named_is_used(checkout: Path) -> None:
         pytest.param(
             NODES, ("undo", "--node-off", "a {node}", "--node-on", "b {node}"), "", id="by commands of one's own"
         ),
+        pytest.param(READY, ("undo",), "system.ready", id="a command is run in a container"),
+        pytest.param(READY, ("status",), "", id="none is run"),
         pytest.param(NODES, ("status",), "", id="nothing is switched"),
         pytest.param(ABORT, ("status",), "", id="nothing is tried"),
         pytest.param(ABORT, ("scenarios",), "", id="only listed"),

@@ -25,11 +25,12 @@ from chaos.faults import (
     NotReady,
     ProcessHang,
     containers,
-    processes,
+    not_ready,
 )
 from chaos.faults.base import BY_UNDO, NOTHING_LEFT
 from chaos.faults.containers import Place
 from chaos.faults.memory_hog import HOLD_S
+from chaos.faults.support import own_end, reach
 from chaos.faults.targets import Targets
 from chaos.faults.undo.restore import heal, restore
 from chaos.objects.base import Ref
@@ -57,7 +58,7 @@ class Host:
         named = {"name": POD.name, "namespace": POD.namespace, "uid": POD.uid}
         return {
             "metadata": named,
-            "spec": {"containers": [{"name": "model"}]},
+            "spec": {"containers": [{"name": "model", "readinessProbe": {"exec": {"command": ["true"]}}}]},
             "status": {"containerStatuses": [status]},
         }
 
@@ -82,7 +83,7 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
     """This host as a container; what is left in it acts after 5 s."""
     made = Host()
     monkeypatch.setattr(containers, "execute", made.execute)
-    monkeypatch.setattr(processes, "OWN_END_S", 5.0)
+    monkeypatch.setattr(own_end, "OWN_END_S", 5.0)
     return made
 
 
@@ -142,7 +143,7 @@ def test_a_hang_lasts_while_its_run_lives(
     host: Host, engine: subprocess.Popen[bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its end is put off again and again, and once it is healed nothing is put off any more."""
-    monkeypatch.setattr(processes, "OWN_END_S", 9.0)
+    monkeypatch.setattr(own_end, "OWN_END_S", 9.0)
     hang = hang_of(engine).inject(context_of(host))
     began = time.monotonic()
     while time.monotonic() - began < 11:
@@ -233,7 +234,7 @@ def test_a_fault_that_could_not_be_made_puts_no_end_off(
     Until then what was sent is there to be undone.
     """
     context = context_of(host)
-    place_of, reached = processes.place_of, threading.Event()
+    place_of, reached = containers.place_of, threading.Event()
 
     def one_only(recorder: Any, ref: Ref, container: str) -> Place | None:
         if ref == POD:
@@ -247,8 +248,9 @@ def test_a_fault_that_could_not_be_made_puts_no_end_off(
         finally:
             reached.set()
 
-    monkeypatch.setattr(processes, "place_of", one_only)
-    monkeypatch.setattr(processes, "signal", signal)
+    for module in (reach, not_ready):
+        monkeypatch.setattr(module, "place_of", one_only)
+    monkeypatch.setattr(own_end, "signal", signal)
     with pytest.raises(HarnessBroken, match="No space left"):
         fault(_name(engine)).inject(context)
     assert [entry.target for entry in context.entries] == [POD]
@@ -267,7 +269,7 @@ STAGING = Path(__file__).parents[3] / "docs/staging.md"
 ENDS = {
     "nothing is left to undo": NOTHING_LEFT,
     f"ends by itself after {HOLD_S:g} s": MemoryHog.if_run_dies,
-    f"ends by itself {processes.OWN_END_S / 60:g} min after": ProcessHang.if_run_dies,
+    f"ends by itself {own_end.OWN_END_S / 60:g} min after": ProcessHang.if_run_dies,
     "stays, unless the CronJob": BY_UNDO,
     "stays off, unless that CronJob has the command": NodeDown.if_run_dies,
 }

@@ -14,19 +14,10 @@ import pytest
 
 from chaos.cluster import Ran
 from chaos.faults import containers
-from chaos.faults.containers import (
-    FIRST,
-    LOOK,
-    NAME_MAX,
-    NOBODY,
-    REFUSED,
-    SIGNAL,
-    UNGUARDED,
-    Place,
-    look,
-    why_not_sent,
-)
+from chaos.faults.container_scripts import COMMAND, FIRST, LOOK, NOBODY, REFUSED, SIGNAL, SURVEY, UNGUARDED
+from chaos.faults.containers import Place, look, why_not_sent
 from chaos.objects.base import Ref
+from chaos.objects.process import NAME_MAX
 from chaos.safety.owner import started_tick
 from chaos.wait import until
 
@@ -279,3 +270,94 @@ def test_only_processes_are_read_of_what_a_container_prints(monkeypatch: pytest.
     said = why_not_sent(Ran("fail", REFUSED, stderr="no\nright " + "x" * 10_000), PLACE, "engine", "STOP")
     assert "was not permitted: no right xxx" in said
     assert len(said) < 300
+
+
+def test_a_very_process_is_hit_by_its_number_and_start(sleeper: tuple[str, subprocess.Popen[bytes]]) -> None:
+    """Not another of its name, nor another that has its number now."""
+    _, process = sleeper
+    start = started_tick(process.pid)
+    assert ran(SIGNAL, f"{process.pid}:{int(start or 0) + 1}", "STOP", *NO_WATCHDOG).returncode == NOBODY
+    assert said(SIGNAL, f"{process.pid}:{start}", "STOP", *NO_WATCHDOG) == f"{process.pid}\n"
+    until(lambda: said(LOOK, f"{process.pid}:{start}") == f"{process.pid} T\n", deadline_s=5, awaited="the state T")
+    said(SIGNAL, f"{process.pid}:{start}", "CONT", *NO_WATCHDOG)
+
+
+def test_a_survey_tells_of_processes_as_the_kernel_does(sleeper: tuple[str, subprocess.Popen[bytes]]) -> None:
+    """Number, start, parent, state, size and name; and that there is a `sleep`."""
+    name, process = sleeper
+    lines = said(SURVEY).splitlines()
+    assert lines[0] == "sleep"
+    (line,) = [one for one in lines if one.endswith(f" {name}")]
+    pid, start, parent, state, size, _ = line.split()
+    assert (int(pid), start, int(parent)) == (process.pid, str(started_tick(process.pid)), os.getpid())
+    assert state in {"S", "R"}
+    assert int(size) > 0
+    assert "sleep" not in ran(SURVEY, path="/nowhere").stdout.splitlines()
+
+
+def test_every_process_is_never_the_whole_host(sleeper: tuple[str, subprocess.Popen[bytes]]) -> None:
+    """Only a shell that came by an exec takes the word: its parent is outside of the container's processes."""
+    _, process = sleeper
+    assert said(LOOK, "*") == ""
+    assert ran(SIGNAL, "*", "0", *NO_WATCHDOG).returncode == NOBODY
+    assert process.poll() is None
+
+
+INSIDE = """
+mount -t proc proc /proc
+cp "$(command -v sleep)" "$1/server"; cp "$(command -v sleep)" "$1/engine"
+"$1/server" 600 & "$1/engine" 600 &
+touch "$1/ready"
+wait
+"""
+
+
+@pytest.mark.root
+def test_every_process_of_a_container_but_its_first_and_guests(tmp_path: Path) -> None:
+    """In namespaces of its own, entered as an exec does: the server's two stop and go on, and we do not."""
+    if os.geteuid() or not all(map(shutil.which, ("unshare", "nsenter"))):
+        pytest.skip("root, unshare and nsenter are needed")
+    argv = ["unshare", "--pid", "--mount", "--fork", "--kill-child", "sh", "-c", INSIDE, "sh", tmp_path]
+    with subprocess.Popen(argv) as outside:
+        try:
+            until((tmp_path / "ready").exists, deadline_s=10, awaited="the processes inside")
+            until(lambda: children(outside.pid), deadline_s=5, awaited="process 1")
+            (first,) = children(outside.pid)
+            until(
+                lambda: sorted(map(_comm, children(first))) == ["engine", "server"], deadline_s=5, awaited="the server"
+            )
+            enter = ["nsenter", "--target", str(first), "--pid", "--mount", "--", SHELLS[0][0]]
+
+            def inside(script: str, *words: str) -> str:
+                done = subprocess.run(
+                    [*enter, "-c", script, "sh", *words], capture_output=True, text=True, check=False, timeout=30
+                )
+                assert done.returncode == 0, done.stderr
+                return done.stdout
+
+            assert len(inside(SIGNAL, "*", "STOP", "gameday-0123456", "CONT", "60").split()) == 2
+            until(
+                lambda: [line.split()[1] for line in inside(LOOK, "*").splitlines()] == ["T", "T"],
+                deadline_s=10,
+                awaited="both stopped",
+            )
+            inside(SIGNAL, "*", "CONT", "gameday-0123456", "CONT", "0")
+            assert [line.split()[1] for line in inside(LOOK, "*").splitlines()] == ["S", "S"]
+        finally:
+            outside.kill()
+
+
+def test_a_command_is_run_later_unless_it_is_put_off_or_taken_back(tmp_path: Path, watchdog: str) -> None:
+    """With its words as they are, spaces and all; earlier ones end, and with 0 none is left."""
+    made = tmp_path / "made by it"
+    assert ran(COMMAND, watchdog, "60", "touch", str(made)).returncode == 0
+    first = only(watchdog)
+    assert ran(COMMAND, watchdog, "1", "touch", str(made)).returncode == 0
+    until(made.exists, deadline_s=15, awaited="the command")
+    assert first not in watching(watchdog)
+    made.unlink()
+    assert ran(COMMAND, watchdog, "60", "touch", str(made)).returncode == 0
+    assert ran(COMMAND, watchdog, "0").returncode == 0
+    until(lambda: not watching(watchdog), deadline_s=15, awaited="the end of the watchdog")
+    assert not made.exists()
+    assert ran(COMMAND, watchdog, "60", "touch", str(made), path="/nowhere").returncode == UNGUARDED

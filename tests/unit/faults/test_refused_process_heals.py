@@ -12,7 +12,8 @@ import pytest
 from chaos.cluster import Command, NullJournal, Ran
 from chaos.errors import ClusterRefused, LabError
 from chaos.faults import FaultContext, containers
-from chaos.faults.containers import KILLED, LOOK, NOBODY, REFUSED
+from chaos.faults.container_scripts import LOOK, NOBODY, REFUSED
+from chaos.faults.containers import KILLED
 from chaos.faults.infrastructure import Infrastructure
 from chaos.faults.undo.restore import heal
 from chaos.objects.base import Ref

@@ -24,7 +24,8 @@ from chaos.safety.undo_rules import RULES
 
 HERE = "team-a"
 POD = Ref("Pod", HERE, "chat-1", "pod-1")
-PROCESS = {"container": "model", "container_id": "containerd://ab12", "process": "model-engine"}
+CONTAINER = {"container": "model", "container_id": "containerd://ab12"}
+PROCESS = {**CONTAINER, "process": "model-engine"}
 GENUINE: Mapping[UndoKind, UndoEntry] = {
     one.kind: one
     for one in (
@@ -33,6 +34,9 @@ GENUINE: Mapping[UndoKind, UndoEntry] = {
         UndoEntry("restore-part", Ref("Deployment", HERE, "chat", "d-1"), "", {"path": "/spec/replicas", "before": 3}),
         UndoEntry("continue-process", POD, "", PROCESS),
         UndoEntry("signal-process", POD, "", {**PROCESS, "signal": "USR2"}),
+        UndoEntry("thaw-container", POD, "", {**CONTAINER, "node": "n1"}),
+        UndoEntry("run-ready", POD, "", CONTAINER),
+        UndoEntry("pass-probes", POD, "", {"node": "n1", "address": "10.1.2.3", "port": 8080}),
         UndoEntry("reconnect-pod", POD, "", {"node": "n1", "address": "10.1.2.3"}),
         UndoEntry("delete-policy", Ref("NetworkPolicy", HERE, "gameday-cut-1"), "", {"pod": asdict(POD)}),
         UndoEntry("delete-job", Ref("Job", HERE, "gameday-load-1"), ""),
@@ -59,6 +63,8 @@ def budget(before: object, wanted: object) -> Callable[[UndoEntry], UndoEntry]:
 EVERY = tuple(GENUINE)
 NAMESPACED = tuple(kind for kind, one in GENUINE.items() if one.target.kind != "Node")
 PROCESSES: tuple[UndoKind, ...] = ("continue-process", "signal-process")
+CONTAINERS: tuple[UndoKind, ...] = (*PROCESSES, "thaw-container", "run-ready")
+BELOW: tuple[UndoKind, ...] = ("thaw-container", "pass-probes", "reconnect-pod")
 HOSTILE: Mapping[str, tuple[tuple[UndoKind, ...], Callable[[UndoEntry], UndoEntry]]] = {
     "a namespace": (EVERY, aimed(kind="Namespace", namespace="", name="prod")),
     "a binding": (EVERY, aimed(kind="ClusterRoleBinding", namespace="", name="cluster-admin")),
@@ -76,10 +82,16 @@ HOSTILE: Mapping[str, tuple[tuple[UndoKind, ...], Callable[[UndoEntry], UndoEntr
     "replicas in words": (("restore-part",), saying(before="0")),
     "an option for a process": (PROCESSES, saying(process="-1")),
     "every process": (PROCESSES, saying(process="")),
-    "words for a container": (PROCESSES, saying(container="model --")),
+    "every process a signal": (("signal-process",), saying(process="*")),
+    "another command": (("run-ready",), saying(ready=["rm", "-r", "/"])),
+    "an option for where it is sent through": (PROCESSES, saying(through="--help")),
+    "a port in words": (("pass-probes",), saying(port="8080; flush ruleset")),
+    "no port": (("pass-probes",), saying(port=0)),
+    "a switch for a port": (("pass-probes",), saying(port=True)),
+    "words for a container": (CONTAINERS, saying(container="model --")),
     "a signal with words": (("signal-process",), saying(signal="KILL 1")),
-    "a node's option": (("reconnect-pod",), saying(node="--help")),
-    "every address": (("reconnect-pod",), saying(address="0.0.0.0/0")),
+    "a node's option": (BELOW, saying(node="--help")),
+    "every address": (("reconnect-pod", "pass-probes"), saying(address="0.0.0.0/0")),
     "another's pod": (("delete-policy",), saying(pod={**asdict(POD), "namespace": "prod"})),
     "another kind of pod": (("delete-policy",), saying(pod={**asdict(POD), "kind": "Node"})),
     "more than a pod": (("delete-policy",), saying(pod={**asdict(POD), "path": "x"})),
@@ -120,7 +132,7 @@ HOSTILE: Mapping[str, tuple[tuple[UndoKind, ...], Callable[[UndoEntry], UndoEntr
     "a deadly signal": (("signal-process",), saying(signal="KILL")),
     "a stop": (("signal-process",), saying(signal="STOP")),
     "a signal's number": (("signal-process",), saying(signal="9")),
-    "an address with words": (("reconnect-pod",), saying(address="fe80::1%; delete table ip x")),
+    "an address with words": (("reconnect-pod", "pass-probes"), saying(address="fe80::1%; delete table ip x")),
     "a name that others give": (("delete-policy", "delete-job"), aimed(name="prod")),
     "a selector of a budget": (("restore-part",), budget({"selector": {}, "minAvailable": 1}, {"minAvailable": 1})),
     "no spec of a budget": (("restore-part",), budget("0", {})),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import UsageError
+from chaos.faults.infrastructure import OwnMeans
 from chaos.safety.abort_conditions import NO_LIMITS, AbortLimits
 from chaos.semantics import KUBERNETES
 from chaos.slo import Slo
@@ -239,3 +240,17 @@ def test_an_engine_is_one_that_is_known(tmp_path: Path) -> None:
     assert read_config(written(tmp_path, WHOLE)).traffic.canary is False
     with pytest.raises(UsageError, match=r"engine mine is none of vllm, sglang, .*leave it out"):
         read_config(written(tmp_path, text.replace('"vllm"', '"mine"')))
+
+
+def test_what_a_server_is_told_of_is_read(tmp_path: Path) -> None:
+    """A process, commands and an image; a command that nothing takes back is refused, as is an empty word."""
+    text = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
+    assert read_config(written(tmp_path, text)).system.own_means() == OwnMeans()
+    means = 'process = "VLLM::EngineCore"\ndebug_image = "busybox:1"\n'
+    means += 'not_ready = ["touch", "/a b"]\nready = ["rm", "/a b"]\n'
+    told = read_config(written(tmp_path, text + means)).system.own_means()
+    assert told == OwnMeans("VLLM::EngineCore", ("touch", "/a b"), ("rm", "/a b"), "busybox:1")
+    alone = (('ready = ["x"]', "go together"), ('not_ready = ["x"]', "go together"))
+    for wrong, why in (*alone, ('process = ""', "process")):
+        with pytest.raises(UsageError, match=why):
+            read_config(written(tmp_path, f"{text}{wrong}\n"))

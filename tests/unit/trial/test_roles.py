@@ -183,3 +183,25 @@ def test_a_bare_replica_set_takes_its_scale() -> None:
     role, wide = (next(one for one in printed if one["kind"] == kind) for kind in ("Role", "ClusterRole"))
     assert verbs(role, "replicasets/scale") == {"get"}
     assert verbs(wide, "customresourcedefinitions") == set()
+
+
+@pytest.mark.parametrize("fault", [faults.ProcessHang, faults.ProcessCrash, faults.NotReady, faults.PodKill])
+def test_ephemeral_containers_may_be_added_where_the_file_names_an_image(fault: type[faults.Fault]) -> None:
+    """And only by what runs scripts in containers."""
+    in_containers = fault is not faults.PodKill
+    for debug in (True, False):
+        words = {right.words for right in rights_of([activity_of(fault)], "Deployment", proxied=False, debug=debug)}
+        assert ("patch Pod/ephemeralcontainers" in words) == (debug and in_containers)
+        assert ("create Pod/exec" in words) == in_containers
+
+
+def test_the_printed_role_has_it_too(tmp_path: Path) -> None:
+    """By the file that names the image."""
+    system = '[system]\nnamespace = "llm"\ndeployment = "chat"\ndebug_image = "busybox:1"\n'
+    path = tmp_path / "gameday.toml"
+    path.write_text(f'[cluster]\ncontext = "staging"\nuid = "1"\n{system}')
+    printed = CliRunner().invoke(app, ["rbac", "--system", str(path)])
+    assert printed.exit_code == 0, printed.output
+    roles = [one for one in yaml.safe_load_all(printed.stdout) if one["kind"] == "Role"]
+    granted = {what for one in roles for rule in one["rules"] for what in rule["resources"]}
+    assert "pods/ephemeralcontainers" in granted

@@ -1,0 +1,26 @@
+"""What the lab's nodes can do to containers, for a system that somebody deployed on the lab of this host."""
+
+from chaos.cluster import Cluster, connect
+from chaos.errors import GamedayError
+from chaos.faults.infrastructure import NO_INFRASTRUCTURE, Infrastructure
+from chaos.lab import Lab
+from chaos.lab.nodes.containers import LabContainers
+from chaos.lab.nodes.probes import LabProbes
+
+__all__ = ["means_of_nodes"]
+
+
+def means_of_nodes(cluster: Cluster) -> Infrastructure:
+    """What nodes can do to containers and probes if this cluster is the lab of this host; of any other, nothing.
+
+    Nodes are not switched off by it: for a system of somebody's that takes his own commands.
+    """
+    try:
+        facts = Lab().facts()  # root's alone, as is what its nodes can do
+        if cluster.facts.server not in facts.kubeconfig.read_text():
+            return NO_INFRASTRUCTURE
+        with connect(kubeconfig=facts.kubeconfig, context=facts.context) as lab:
+            same = lab.facts.uid == cluster.facts.uid
+    except (GamedayError, OSError):
+        return NO_INFRASTRUCTURE
+    return Infrastructure(containers=LabContainers(), probes=LabProbes()) if same else NO_INFRASTRUCTURE
