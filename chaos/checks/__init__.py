@@ -22,9 +22,11 @@ from chaos.checks.rollouts.rollback_safe import RollbackSafe
 from chaos.checks.rollouts.rolled_out import RolledOut
 from chaos.checks.termination.graceful_termination import GracefulTermination
 from chaos.checks.traffic.capacity_found import CapacityFound
+from chaos.checks.traffic.engine_agrees import EngineAgrees
 from chaos.checks.traffic.generator_healthy import GeneratorHealthy
 from chaos.checks.traffic.rate_offered import RateOffered
 from chaos.checks.traffic.slo_met import SloMet
+from chaos.checks.traffic.slots_freed import SlotsFreed
 from chaos.checks.traffic.windows import InPhase, WhileRaised
 from chaos.checks.trial.completed import Completed
 from chaos.checks.trial.data_survived import DataSurvived
@@ -41,6 +43,7 @@ __all__ = [
     "DecisionsRecomputed",
     "Drained",
     "EndState",
+    "EngineAgrees",
     "FaultsLanded",
     "GeneratorHealthy",
     "GracefulTermination",
@@ -60,6 +63,7 @@ __all__ = [
     "ScaledDown",
     "ScaledUp",
     "SloMet",
+    "SlotsFreed",
     "Spread",
     "StayedInPool",
     "SteadyBefore",

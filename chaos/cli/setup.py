@@ -14,7 +14,16 @@ from chaos.cli.cluster import KubeconfigOption, SystemOption
 from chaos.cluster import Cluster, connect
 from chaos.errors import ClusterRefused, UsageError, one_line
 from chaos.faults import ALL_FAULTS
-from chaos.faults.permissions import CANARY, DEPLOYED, LOAD_POLICY, READ_DATA, Activity, deploying_rights, rights_of
+from chaos.faults.permissions import (
+    CANARY,
+    DEPLOYED,
+    ENGINE_METRICS,
+    LOAD_POLICY,
+    READ_DATA,
+    Activity,
+    deploying_rights,
+    rights_of,
+)
 from chaos.faults.scenario_analysis import activity_of
 from chaos.review import PATCH_FILE, Finding, review_objects
 from chaos.review.patches import Patch
@@ -85,7 +94,7 @@ def rbac_command(
     if not deploys and (claims or manifests or service_url):
         raise UsageError("--claims, --manifests and --service-url go with --deploys", "a file says all that itself")
     activities = activities_of_files(scenarios) if scenarios else (*map(activity_of, ALL_FAULTS), READ_DATA)
-    activities += (*((LOAD_POLICY,) if load_ingress else ()), *((CANARY,) if canary else ()))
+    activities += (ENGINE_METRICS, *((LOAD_POLICY,) if load_ingress else ()), *((CANARY,) if canary else ()))
     if deploys:
         kinds = sorted({str(one["kind"]) for one in read_manifests(manifests).objects}) if manifests else DEPLOYED
         claimed = claims or claims_in_files(scenarios or ())

@@ -15,6 +15,7 @@ __all__ = [
     "DEBUG",
     "DEPLOYED",
     "DRAIN",
+    "ENGINE_METRICS",
     "EVICT",
     "EXEC",
     "LOAD",
@@ -111,6 +112,9 @@ LOAD_POLICY = Activity("load-policy", rights("create", "NetworkPolicy"), reads=T
 
 READ_DATA = Activity("read-data", (*EXEC, *rights("create get", "Pod", "proxy")), reads=True)
 """Reading the files that must survive, in every replica."""
+
+ENGINE_METRICS = Activity("engine-metrics", rights("get", "Pod", "proxy"), reads=True)
+"""Asking servers for their own metrics: printed for every role, but no trial is refused for want of it."""
 
 CANARY = Activity("canary", rights("create get", "Pod", "proxy"), reads=True)
 """Asking each replica directly, where the file or an option says so; without the right what needs it is UNKNOWN."""

@@ -10,22 +10,25 @@ from chaos.history.model import (
     History,
     LoadPoint,
     LoadWorker,
-    MetricsSample,
     Note,
     Outcome,
     Phase,
-    PodUsage,
     Stream,
     TrialFacts,
     WatchEvent,
 )
 from chaos.history.reading.run_folder import load_history
+from chaos.history.samples import ContainerLog, EngineNames, EngineRecord, EngineSample, MetricsSample, PodUsage
 
 __all__ = [
     "REQUEST_SCHEMA",
     "Action",
     "Canary",
     "CanaryRequest",
+    "ContainerLog",
+    "EngineNames",
+    "EngineRecord",
+    "EngineSample",
     "Fault",
     "Gap",
     "GeneratorSample",

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import polars as pl
 
 from chaos.history.canary import Canary
+from chaos.history.samples import NO_ENGINE, ContainerLog, EngineRecord, MetricsSample
 from chaos.objects.base import Ref
 from chaos.objects.workload_kind import WorkloadKind
 
@@ -24,11 +25,9 @@ __all__ = [
     "History",
     "LoadPoint",
     "LoadWorker",
-    "MetricsSample",
     "Note",
     "Outcome",
     "Phase",
-    "PodUsage",
     "Stream",
     "TrialFacts",
     "WatchEvent",
@@ -213,31 +212,6 @@ class LoadWorker:
 
 
 @dataclass(frozen=True, slots=True)
-class PodUsage:
-    """What the metrics API said of one pod: usage over the `window_s` seconds up to `stamp_s` (the cluster's clock).
-
-    `containers` gives for each container its amounts by resource, in thousandths of a unit.
-    """
-
-    stamp_s: float
-    window_s: float
-    containers: Mapping[str, Mapping[str, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsSample:
-    """One answer of the metrics API: the pods of the trial's namespace, by name, asked for at `asked_ns`.
-
-    `error` is what it said instead, empty if it answered.
-    """
-
-    at_ns: int
-    asked_ns: int
-    pods: Mapping[str, PodUsage]
-    error: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Note:
     """A remark that the trial made as it ran."""
 
@@ -295,6 +269,8 @@ class History:
     late: tuple[Gap, ...] = ()
     metrics: tuple[MetricsSample, ...] = ()
     load_workers: tuple[LoadWorker, ...] = ()
+    engine: EngineRecord = NO_ENGINE
+    logs: tuple[ContainerLog, ...] = ()
     canary: Canary | None = None
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was derived from this history already, by name: see `chaos.history.cache`."""

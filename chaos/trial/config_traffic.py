@@ -23,6 +23,7 @@ def _named(text: str) -> str:
 
 AddressRange = Annotated[str, AfterValidator(address_range)]
 Named = Annotated[str, AfterValidator(_named)]
+MetricName = Annotated[str, Field(pattern=r"^[A-Za-z_:][A-Za-z0-9_:]*$")]
 
 
 class TrafficPart(Written):
@@ -30,7 +31,8 @@ class TrafficPart(Written):
 
     `profile` and all fields of that profile (`model`, `prompts`, `path`, …) say what one request is. Without a profile
     the fixture `request_profile` does. `engine` and `engine_version` say what answers, one of those that
-    `chaos.semantics.engines` has. `canary`: ask each replica directly, for an engine whose answers do not name it.
+    `chaos.semantics.engines` has; of any other `engine_metrics` names what is kept of its own metrics.
+    `canary`: ask each replica directly, for an engine whose answers do not name it.
     """
 
     url: Named | None = None
@@ -38,12 +40,15 @@ class TrafficPart(Written):
     request: Mapping[str, Any] = Field(default_factory=dict)
     engine: Named | None = None
     engine_version: str = ""
+    engine_metrics: tuple[MetricName, ...] = ()
     canary: bool = False
 
     def complaints(self) -> Iterator[str]:
         """Say which fields do not go together."""
         if self.engine is not None and engine_named(self.engine) is None:
             yield f"engine {self.engine} is none of {', '.join(engine.name for engine in ENGINES)}; leave it out"
+        if self.engine is not None and self.engine_metrics:
+            yield "engine_metrics goes only without engine, whose metrics are known"
         if self.request and self.profile is None:
             yield "request goes only with profile"
             return

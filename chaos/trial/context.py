@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from chaos.clock import Clock
 from chaos.cluster import DryRunExecutor
-from chaos.errors import ClusterRefused, NotAllowed, NotNow, UsageError
+from chaos.errors import ClusterRefused, GamedayError, NotAllowed, NotNow, UsageError
 from chaos.faults import Disruption, Fault, FaultContext
 from chaos.faults.permissions import LOAD
 from chaos.faults.support.cluster_view import pods_of_others
@@ -27,7 +27,7 @@ from chaos.trial.data_readings import Data
 from chaos.trial.environment import Environment
 from chaos.trial.preflight.consent import Consent
 
-__all__ = ["RisingLoad", "TrialContext"]
+__all__ = ["RisingLoad", "TrialContext", "Witness"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,20 @@ class RisingLoad:
 
     name: str = LOAD.name
     victims: tuple[Ref, ...] = ()
+
+
+class Witness(Protocol):
+    """What keeps evidence in threads of its own, until `stop`; `failure` says what ended it early."""
+
+    @property
+    def failure(self) -> GamedayError | None:
+        """Why it ended early; None as long as it has not."""
+
+    def start(self) -> None:
+        """Begin."""
+
+    def stop(self) -> None:
+        """Bring the evidence to its end; calling it again does nothing."""
 
 
 class Bounds(Protocol):
@@ -58,6 +72,7 @@ class TrialContext(FaultContext):
         consent: What the owners allow, asked before each action and until the trial's end.
         abort_conditions: What the trial may cost before it stops.
         active: The faults that are active now.
+        witnesses: What keeps evidence beside the recorder: the servers' metrics, the containers' logs.
     """
 
     run: Path
@@ -69,6 +84,7 @@ class TrialContext(FaultContext):
     consent: Consent
     abort_conditions: AbortConditions
     active: Callable[[], Sequence[Fault]] = tuple
+    witnesses: Sequence[Witness] = ()
 
     @property
     def dry_run(self) -> bool:

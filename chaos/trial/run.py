@@ -49,6 +49,7 @@ from chaos.trial.request import Output, TrialRequest, trial_facts
 from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
+from chaos.trial.witnesses import witnesses_of
 
 __all__ = ["RunningTrial", "in_words", "rejudge_trial", "run_trial"]
 
@@ -81,6 +82,9 @@ def run_trial(environment: Environment, request: TrialRequest, output: Output) -
         system, unfilled = setup.system()
         context = setup.context(system, recorder)
         stack.enter_context(context.consent)
+        for witness in context.witnesses:
+            stack.callback(witness.stop)
+            witness.start()
         load = stack.enter_context(load_of(request, context, setup.executor))
         traffic = Traffic(
             load.start,
@@ -218,6 +222,7 @@ class _Setup:
             data=Data(container, request.spec.kept_files, request.spec.port, request.profile),
             consent=environment.consent(request.adopted, load_action=request.load_action),
             abort_conditions=AbortConditions.of(environment.limits, request.run, ours=pod_names, clock=self.clock),
+            witnesses=witnesses_of(environment, self.clock, request, system, recorder),
         )
 
 

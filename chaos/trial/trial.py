@@ -200,9 +200,14 @@ class Trial:
                 context.recorder.wait_for(lambda: False, left_s)
             if self.canary is not None:
                 self.canary.finish()
+            for witness in context.witnesses:
+                witness.stop()
             context.recorder.stop()
         except HarnessBroken as broken:
             context.journal.event("trial-stopped", reason=broken.what)
+        for witness in context.witnesses:
+            if witness.failure is not None:
+                context.journal.event("note", text=witness.failure.what)
         context.journal.event("trial-end", wall_step_ns=context.clock.step_ns())
 
     def _judge(self, checks: tuple[Check, ...]) -> None:

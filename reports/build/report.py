@@ -19,6 +19,7 @@ from reports import formatting as words
 from reports.build.cluster import autoscaler_series, budget_series, nodes
 from reports.build.coverage import coverage, generator_series, missing_of
 from reports.build.earlier_runs import PastTrial, with_past
+from reports.build.engine import engine_series, last_words
 from reports.build.figures import Total, fault_windows, judged_limits, token_series, total
 from reports.build.key_moments import story
 from reports.build.pods import lanes
@@ -36,6 +37,8 @@ LISTED_MOST = 50
 """So many items of a list of the facts, such as a cluster's nodes, are shown."""
 
 EVIDENCE_FILES = ("trial.json", "watch.jsonl", "actions.jsonl", "requests.jsonl", "generator.jsonl", "generator.log")
+MORE_FILES = ("metrics.jsonl", "engine-metrics.jsonl", "canary.jsonl", "logs.jsonl")
+"""Those that only some runs have."""
 
 
 def summarise(history: History, verdict: Verdict, *, run: Path | None = None, past: Iterable[PastTrial] = ()) -> Report:
@@ -51,6 +54,7 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None, pa
     budgets = budget_series(history)
     ready_missing = missing_of(history, "Pod")
     desired_missing = missing_of(history, history.facts.workload_kind)
+    drawn = lanes(history, lives, ready_missing)
     report = Report(
         headline=_headline(history, verdict, run),
         key=_key(history, total(table), traffic),
@@ -59,7 +63,7 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None, pa
         faults=tuple(_faults(history)),
         ready=step_line(history, ready_replicas(history), ready_missing),
         desired=step_line(history, desired_replicas(history), desired_missing),
-        lanes=lanes(history, lives, ready_missing),
+        lanes=drawn,
         budgets=budgets,
         nodes=nodes(history, lives),
         autoscalers=autoscaler_series(history),
@@ -80,6 +84,8 @@ def summarise(history: History, verdict: Verdict, *, run: Path | None = None, pa
         evidence=_evidence(run),
         advice=advise(history, verdict),
         team=NO_NOTES if run is None else read_notes(run),
+        engines=engine_series(history, buckets, drawn),
+        last_words=last_words(history),
     )
     return with_past(report, past)
 
@@ -217,7 +223,8 @@ def _flat(facts: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str
 def _evidence(run: Path | None) -> tuple[EvidenceFile, ...]:
     if run is None:
         return ()
-    return tuple(_file(run, name) for name in EVIDENCE_FILES)
+    more = (name for name in MORE_FILES if (run / name).is_file())
+    return tuple(_file(run, name) for name in (*EVIDENCE_FILES, *more))
 
 
 def _file(run: Path, name: str) -> EvidenceFile:

@@ -14,6 +14,7 @@ from typing import Any
 from chaos.checks.advice import Advice
 from chaos.checks.recovery.recovered import LossDetail
 from chaos.checks.recovery.recovered_in_time import VictimDetail
+from reports.model.engine import EngineSeries, LastWords
 from reports.model.parts import (
     AutoscalerSeries,
     Buckets,
@@ -258,6 +259,8 @@ class Report:
     usual: tuple[Usual, ...] = ()
     overlay: Overlay | None = None
     team: TeamNotes = NO_NOTES
+    engines: tuple[EngineSeries, ...] = ()
+    last_words: tuple[LastWords, ...] = ()
 
 
 INFINITY = "inf"

@@ -21,7 +21,18 @@ def saved(history: History, run: Path) -> Path:
     _write(run / "actions.jsonl", _journal(history))
     _write(run / "requests.jsonl", history.requests.iter_rows(named=True))
     _write(run / "generator.jsonl", (asdict(sample) for sample in history.generator))
+    if history.engine.samples:
+        _write(run / "engine-metrics.jsonl", _engine(history))
     return run
+
+
+def _engine(history: History) -> Iterator[Line]:
+    for name, names in history.engine.engines.items():
+        told = {key: value for key, value in asdict(names).items() if key != "name"}
+        yield {"at_ns": history.began_ns, "engine": name, "names": told}
+    for sample in history.engine.samples:
+        kept = {key: value for key, value in asdict(sample).items() if key != ("values" if sample.error else "error")}
+        yield kept
 
 
 def _write(path: Path, lines: Iterator[Line]) -> None:

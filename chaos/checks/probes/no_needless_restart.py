@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from chaos.checks.base import GAPLESS, Summary, finding, judged, timings_of, unknown, watched
+from chaos.checks.log_words import with_log_words
 from chaos.checks.recovery.node_losses import NODE_NEWS_NS
 from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import NS
@@ -211,7 +212,7 @@ class NoRestartLoop:
         return finding(
             self.name,
             "No pod is restarted again and again.",
-            [*(self._obligation(history, life) for life in lives), *restarts_watched(history)],
+            with_log_words(history, [*(self._obligation(history, life) for life in lives), *restarts_watched(history)]),
             Summary(
                 f"{most} at most, {plural(len(lives), 'pod')}",
                 f"{plural(self.restarts_max, 'restart')} a container",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from chaos.checks.base import GAPLESS, NEWS, UNCUT, Summary, finding, judged, timings_of, unknown
+from chaos.checks.log_words import with_log_words
 from chaos.checks.recovery.delay_reasons import pulled_again
 from chaos.checks.recovery.timeline import HANGS
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
@@ -137,7 +138,7 @@ class RestartedByLiveness:
         return finding(
             self.name,
             "A process that hangs is restarted by its liveness probe, in the same pod, within the derived bound.",
-            owed,
+            with_log_words(history, owed),
             Summary(
                 f"{len(times_s)} of {plural(len(hangs), 'container')} restarted{took}",
                 "within the derived bound" if bound is None else f"bound {bound.total_s:g} s",

@@ -1,14 +1,16 @@
 """Eventually: whatever replicas were lost came back, within the time that the system's own spec promises."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
 from chaos.checks.base import GAPLESS, Summary, finding, unknown
+from chaos.checks.log_words import with_log_words
 from chaos.checks.recovery.loss_judge import judge_loss
 from chaos.checks.recovery.losses import REPLACES, Loss, losses, victims_of
 from chaos.checks.recovery.missing_replicas import Missing, new_replicas
+from chaos.checks.recovery.replacements import replacements
 from chaos.checks.recovery.timeline import StepDetail, steps_of, timelines
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds
@@ -96,11 +98,19 @@ class Recovered:
         doubts = [*_coverage(history, since_ns), *_unreplaced(history, since_ns)]
         doubts += _premises(history, missed, [one for one, _ in owed], since_ns)
         kept = [obligation for _, obligation in owed]
-        return finding(self.name, rule, (*kept, *doubts), _summary(history, owed))
+        said = with_log_words(history, (*kept, *doubts), also=_in_place(history, owed))
+        return finding(self.name, rule, said, _summary(history, owed))
 
 
 WITHIN = "back within the derived bound"
 TAKES = "a trial whose fault takes replicas that were ready, watched without a gap"
+
+
+def _in_place(history: History, owed: Sequence[tuple[Missing, Obligation]]) -> Mapping[str, str]:
+    """By the subject of an obligation: the pod that has the lost one's place, Ready or not."""
+    places = replacements(history).of
+    found = {one.subject: places.get(loss.life.uid) for loss, one in owed if isinstance(loss, Loss)}
+    return {subject: life.name for subject, life in found.items() if life is not None}
 
 
 def _missed(history: History, since_ns: int) -> tuple[Missing, ...]:

@@ -18,6 +18,7 @@ from chaos.checks.base import (
     unknown,
     unseen_at,
 )
+from chaos.checks.log_words import with_log_words
 from chaos.checks.recovery.causes import Causes
 from chaos.checks.recovery.delay_reasons import excused, lacking, pulled_again, room_wait, slow_start
 from chaos.checks.recovery.losses import losses
@@ -85,7 +86,7 @@ class EndState:
 
     def __call__(self, history: History) -> Finding:
         end = _End.of(history)
-        owed = tuple(_owed(end))
+        owed = tuple(with_log_words(history, _owed(end)))
         if history.stopped or not history.finished or any(fault.healed_ns is None for fault in history.faults):
             owed = tuple(undecided(owed, TO_ITS_END))
         short = tuple(dict.fromkeys(one.reason for one in owed if one.reason))

@@ -10,13 +10,14 @@ from typing import Any
 import polars as pl
 from pydantic_core import from_json
 
-from chaos.history.model import REQUEST_SCHEMA, GeneratorSample, MetricsSample, PodUsage
+from chaos.history.model import REQUEST_SCHEMA, GeneratorSample
 from chaos.history.reading.jsonl import damaged, read_lines, whole_lines
+from chaos.history.samples import MetricsSample, PodUsage
 from chaos.objects.quantities import milli
 
 __all__ = ["OUTCOMES", "duration_s", "read_generator", "read_metrics", "read_requests", "usage_of"]
 
-OUTCOMES = ("ok", "late", "failed", "refused", "truncated", "unanswered", "unsent")
+OUTCOMES = ("ok", "late", "failed", "refused", "truncated", "unanswered", "disconnected", "unsent")
 """Every fate that a request may have, as docs/run-folder.md explains them."""
 
 REQUIRED = ("id", "stream", "intended_ns", "end_ns", "outcome")

@@ -9,7 +9,7 @@ from typing import Any
 
 from chaos.errors import HarnessBroken
 
-__all__ = ["AppendFile", "as_line", "private_folder", "write_private"]
+__all__ = ["PRIVATE_FILE", "AppendFile", "as_line", "private_folder", "write_private"]
 
 _BLOCK = 1 << 20
 

@@ -11,7 +11,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["hashed", "redacted", "redacted_message", "redacted_output", "redacted_words", "without_secrets"]
+__all__ = [
+    "NAMES",
+    "hashed",
+    "redacted",
+    "redacted_message",
+    "redacted_output",
+    "redacted_words",
+    "without_secrets",
+]
 
 NAMES = (
     r"(?:password|passwd|passphrase|token|secret|authorization|credentials?|cookie|connection[-_]?string"

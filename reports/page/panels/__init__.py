@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from reports.model.report import Report
 from reports.page.panels.cluster import autoscaler_panels, budget_panels, node_panels
+from reports.page.panels.engine import engine_panels
 from reports.page.panels.generator import coverage_panel, cpu_panel, lag_panel, tokens_panel
 from reports.page.panels.panel import Panel
 from reports.page.panels.replicas import lanes_panel, replicas_panel
@@ -27,6 +28,7 @@ def panels(report: Report, axis: TimeAxis) -> list[Panel]:
         failures_panel(report, axis),
         latency_panel(report, axis),
         heat_panel(report, axis),
+        *engine_panels(report, axis),
         *([tokens_panel(report, report.tokens, axis)] if report.tokens else []),
         lag_panel(report, axis),
         cpu_panel(report, axis),

@@ -1,7 +1,7 @@
 """The panels of the system: pods as lanes, and ready beside desired replicas."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from chaos.checks.recovery.recovered import LossDetail
 from reports import formatting as words
@@ -30,6 +30,7 @@ BAR = {"pending": 2.0, "starting": 6.0, "ready": 12.0, "not ready": 12.0, "termi
 """Pixels of each state's bar: height as well as colour shows a state."""
 BOUNDS_NAMED = 4
 """Most bounds that are labelled; the brackets are drawn for all."""
+MARKS_KEY = (("struck-key", "struck by a fault"), ("ended-key", "a container ended"))
 CROWDED = 82.0
 """Percent of the axis beyond which a word no longer fits to the right of its mark."""
 
@@ -68,11 +69,17 @@ def lanes_panel(report: Report, axis: TimeAxis) -> Panel:
             for k, lane in enumerate(shown)
             if lane.answered is not None
         ),
-        spots=tuple(_spot(lane, (k + 0.5) * LANE, axis) for k, lane in enumerate(shown) if lane.struck_ns is not None),
+        spots=(
+            *(_spot(lane, (k + 0.5) * LANE, axis) for k, lane in enumerate(shown) if lane.struck_ns is not None),
+            *_last_words(report, shown, axis),
+        ),
         holes=holes(report.lanes.missing, axis),
         readout=_states_readout(shown, axis),
         table=_lanes_table(shown),
-        key=(*((css_of(state), state) for state in BAR), ("struck-key", "struck by a fault")),
+        key=(
+            *((css_of(state), state) for state in BAR),
+            *MARKS_KEY[: 2 if report.last_words else 1],
+        ),
         empty="" if shown else "No pod is on record.",
         lanes=True,
     )
@@ -89,6 +96,17 @@ def _spot(lane: PodLane, top: float, axis: TimeAxis) -> Spot:
     named = lane.gone_ns is not None and percent < CROWDED and axis.percent(lane.gone_ns) - percent < 2
     hint = f"{lane.name} struck by {lane.struck_by} at {words.stamp(struck_ns)} UTC"
     return Spot(percent, axis.x(struck_ns), top, f"✕ {lane.struck_by}" if named else "✕", "struck", "right", hint)
+
+
+def _last_words(report: Report, shown: Sequence[PodLane], axis: TimeAxis) -> Iterator[Spot]:
+    """The mark of each container that ended, with what its log says in the hint."""
+    tops = {lane.uid: (k + 0.5) * LANE for k, lane in enumerate(shown)}
+    for one in report.last_words:
+        if one.uid in tops:
+            said = "".join(f"; its log says {name}" for name, _ in one.causes)
+            hint = f"{one.pod}: container {one.container} ended at {words.stamp(one.at_ns)} UTC, {one.how}{said}"
+            top = tops[one.uid] + LANE / 4
+            yield Spot(axis.percent(one.at_ns), axis.x(one.at_ns), top, "■", "ended", "middle", hint)
 
 
 def _states_readout(shown: Sequence[PodLane], axis: TimeAxis) -> Readout:

@@ -11,6 +11,7 @@ from autoscaler_stories import at_maximum, spike_story
 from budget_stories import drain_story, guarded
 from capacity_stories import BOUNDS, bracketed
 from data_stories import survived_story
+from engine_stories import disconnected_story, served_story
 from histories import Story, facts, kill_story, nothing
 from node_loss_stories import node_loss_story, outage
 from probe_stories import hang_story
@@ -40,6 +41,7 @@ STORIES = {
     "DecisionsRecomputed": spike_story,
     "Drained": drain_story,
     "EndState": kept_story,
+    "EngineAgrees": served_story,
     "GracefulTermination": drained_story,
     "HeldAtMaximum": at_maximum,
     "NoFlapping": spike_story,
@@ -51,6 +53,7 @@ STORIES = {
     "RolledOut": update_story,
     "ScaledDown": spike_story,
     "ScaledUp": spike_story,
+    "SlotsFreed": disconnected_story,
     "Spread": guarded,
     "StayedInPool": drain_story,
     "UnreadyLeavesEndpoints": hang_story,
