@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from chaos.history.sli import GOOD, INDICATORS, SENT, response_s, unmetered
+from chaos.history.sli import GOOD, INDICATORS, TOKEN_TIMES, VALID, after_retries, response_s, unmetered
 
 __all__ = [
     "GOOD",
@@ -21,6 +21,7 @@ __all__ = [
     "SloReading",
     "enough_requests",
     "error_budget",
+    "judged_requests",
     "nearest_rank",
     "read_slo",
     "requests_that_show",
@@ -40,6 +41,9 @@ class Slo:
     For streaming profiles the same of: `first_token_p99_s`, the time to the first token; `token_time_p99_s`, the time
     per output token after the first; `token_gap_p99_s`, the longest silence between two tokens of an answer.
     `goodput`: least share of valid requests that were answered in full and kept every one of these times at once.
+    `shed_max`: most of the requests that may be turned away (429, 503, 529), as a share; those are then judged by it
+    alone, and by no other objective. None: they are bad requests like any other.
+    `after_retries`: what clients got in the end is judged, if the profile has them try again; else the first attempt.
     """
 
     availability: float | None = None
@@ -48,6 +52,8 @@ class Slo:
     token_time_p99_s: float | None = None
     token_gap_p99_s: float | None = None
     goodput: float | None = None
+    shed_max: float | None = None
+    after_retries: bool = False
 
     def __post_init__(self) -> None:
         times = dict(self.times)
@@ -59,6 +65,10 @@ class Slo:
         for name, share in (("availability", self.availability), ("goodput", self.goodput)):
             if share is not None and not 0 < share <= 1:
                 raise ValueError(f"Slo.{name}: {share} is not a share in (0, 1]")
+        if self.shed_max is not None and not 0 <= self.shed_max < 1:
+            raise ValueError(f"Slo.shed_max: {self.shed_max} is not a share in [0, 1)")
+        if self.after_retries and not TOKEN_TIMES.isdisjoint(times):
+            raise ValueError("Slo.after_retries: times of tokens are recorded of first attempts alone")
         for name, value in times.items():
             if not 0 < value < math.inf:
                 raise ValueError(f"Slo.{name}_p99_s: {value} is not a positive number of seconds")
@@ -92,7 +102,8 @@ class Slo:
     @property
     def requests_min(self) -> int:
         """How many requests it takes at least to show that every objective is met."""
-        shares = [enough_requests(share) for share in (self.availability, self.goodput) if share is not None]
+        unshed = None if self.shed_max is None else 1 - self.shed_max
+        shares = [enough_requests(share) for share in (self.availability, self.goodput, unshed) if share is not None]
         return max(*shares, REQUESTS_FOR_P99 if tuple(self.times) else 1, 1)
 
 
@@ -129,7 +140,9 @@ class PercentileReading:
 class SloReading:
     """What the requests say of an SLO. Seconds; counts are of requests.
 
-    `valid`: every request but `unsent` ones, which the generator owes. `good`: answered in full (`ok` or `late`).
+    `valid`: every request but those that the generator owes (`unsent`), those of clients that were to leave, and those
+    that were turned away, if the SLO has a share for them. `good`: answered in full (`ok` or `late`). `shed`: turned
+    away. `asked`: valid ones, with all that were turned away.
     `availability` is None without a valid request. `outcomes` counts each fate. `times` holds the percentiles that have
     an objective, by their name in `INDICATORS`. `meeting`: valid requests that kept every such time, None without one.
     `unmetered`: full answers whose tokens nobody counted, if the SLO needs the count.
@@ -142,6 +155,8 @@ class SloReading:
     times: Mapping[str, PercentileReading] = field(default_factory=dict)
     meeting: int | None = None
     unmetered: int = 0
+    shed: int = 0
+    asked: int = 0
 
     @property
     def latency(self) -> PercentileReading | None:
@@ -213,10 +228,18 @@ def requests_that_show(objective: float) -> int:
     return 1 if objective == 1 else math.ceil(round(1 / (1 - objective), 6))
 
 
+def judged_requests(requests: pl.DataFrame, slo: Slo) -> pl.DataFrame:
+    """The requests that an SLO judges, as it judges them: see `Slo.shed_max` and `Slo.after_retries`."""
+    valid = (after_retries(requests) if slo.after_retries else requests).filter(VALID)
+    return valid if slo.shed_max is None else valid.filter(pl.col("outcome") != "shed")
+
+
 def read_slo(requests: pl.DataFrame, slo: Slo) -> SloReading:
     """Read the indicators off a table of request records (columns as in docs/run-folder.md)."""
-    outcomes = dict(requests.group_by("outcome").len().sort("outcome").rows())
-    valid = requests.filter(SENT)
+    final = after_retries(requests) if slo.after_retries else requests
+    outcomes = dict(final.group_by("outcome").len().sort("outcome").rows())
+    asked = final.filter(VALID)
+    valid = judged_requests(requests, slo)
     limits = dict(slo.times)
     values = valid.select(*(INDICATORS[name][1].alias(name) for name in limits))
     # An answer whose time per token is undefined keeps it; one that failed has infinite times.
@@ -224,11 +247,13 @@ def read_slo(requests: pl.DataFrame, slo: Slo) -> SloReading:
     return SloReading(
         slo=slo,
         valid=valid.height,
-        good=sum(outcomes.get(outcome, 0) for outcome in GOOD),
+        good=valid.filter(pl.col("outcome").is_in(GOOD)).height,
         outcomes=outcomes,
         times={name: _read(values[name].drop_nulls(), limit_s) for name, limit_s in limits.items()},
         meeting=values.filter(pl.all_horizontal(kept)).height if kept else None,
         unmetered=valid.filter(unmetered()).height if "token_time" in limits else 0,
+        shed=asked.filter(pl.col("outcome") == "shed").height,
+        asked=asked.height,
     )
 
 

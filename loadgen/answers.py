@@ -1,21 +1,23 @@
 """What counts as an answer: readers that are fed the body of a response as it comes.
 
 Pure: no socket, no clock of their own. A profile's reader decides whether the answer is complete, when its tokens came
-and how many there were; it keeps no text. A body is read only if the status was one that the profile expects.
+and how many there were; it keeps no text, but where its
+request has need of it, until the answer is over. A body is read only if the status was one that the profile expects.
 """
 
-import json
 from typing import Any, Protocol
+
+from loadgen.answer_parts import CHANNELS, WHOLE, count_of, dicts, json_object, output_of, reason_of, texts_of
 
 __all__ = [
     "BODY_MAX_BYTES",
-    "PROXY_REFUSALS",
-    "REFUSAL_BYTES",
     "Answer",
     "ChatAnswer",
     "ChatStream",
+    "CompletionAnswer",
+    "CompletionStream",
+    "NoTokens",
     "PlainAnswer",
-    "proxy_refusal",
 ]
 
 ERROR_EVENT = "error event in the answer"
@@ -23,34 +25,13 @@ ERROR_EVENT = "error event in the answer"
 BODY_MAX_BYTES = 8 * 1024 * 1024
 """A chat answer, or one event of a stream, that is longer is taken for broken: memory is bounded."""
 
-LINES_MAX, TOKENS_MAX, REASON_MAX, NUMBER_MAX = 1024, 100_000, 80, 2**53
-"""The same bound for the data lines of one event, the tokens of a stream, a finish reason, and a number of tokens."""
+LINES_MAX, TOKENS_MAX = 1024, 100_000
+"""The same bound for the data lines of one event, and the tokens of a stream."""
 
-PROXY_REFUSALS = frozenset({401, 403, 429})
-"""Statuses by which an API server refuses to proxy a request: not authenticated, not allowed, too busy."""
-
-REFUSAL_BYTES = 4096
-"""How much of such a body is read to tell the API server's own refusal from the service's."""
+TEXT_MAX = 256 * 1024
+"""The same for the signs of text that are kept while an answer comes."""
 
 EVENT_BREAK, DONE = b"", b"[DONE]"
-
-WHOLE = frozenset(
-    {
-        *("stop", "length", "tool_calls", "function_call", "content_filter", "refusal"),
-        *("eos_token", "stop_sequence", "end_turn", "tool_use", "max_tokens", "model_length", "repetition"),
-    }
-)
-"""Finish reasons of an answer that ended as its server meant it to: OpenAI's, and what TGI, Mistral and vLLM add.
-
-Any other says that it is not whole. vLLM and SGLang send `abort` for what they drop, also to all who wait as they are
-ended, and `error` for an engine that failed; both streams then end in order.
-"""
-
-CHANNELS = ("content", "reasoning_content", "reasoning", "refusal", "tool_calls", "function_call", "audio")
-"""Where the tokens of an answer may be: OpenAI's fields, and those of vLLM, SGLang and llama.cpp for reasoning."""
-
-LABELS = frozenset({"id", "index", "type", "role", "expires_at"})
-"""Fields of tool calls and of audio that are no output of the model."""
 
 
 class Answer(Protocol):
@@ -70,6 +51,10 @@ class Answer(Protocol):
     token_gaps_ns: list[int] | None
     tokens_in: int | None
     tokens_out: int | None
+    wrong: str | None
+    """Why an answer that is there in full is no right one, in a few words; None if nothing says so."""
+    said: dict[str, list[str]] | None
+    """Its text by channel, in the pieces in which it came; None, unless somebody set it to have it kept."""
 
     def feed(self, data: bytes, at_ns: int) -> None:
         """Take the next bytes of the body, received at `at_ns`."""
@@ -78,7 +63,7 @@ class Answer(Protocol):
         """The message ended as its framing promised (never called for one that was cut)."""
 
 
-class _NoTokens:
+class NoTokens:
     """The fields of an answer in which no tokens are seen."""
 
     __slots__ = (
@@ -88,9 +73,11 @@ class _NoTokens:
         "finish_reason",
         "first_token_ns",
         "full_ns",
+        "said",
         "token_gaps_ns",
         "tokens_in",
         "tokens_out",
+        "wrong",
     )
 
     def __init__(self) -> None:
@@ -103,9 +90,11 @@ class _NoTokens:
         self.token_gaps_ns: list[int] | None = None
         self.tokens_in: int | None = None
         self.tokens_out: int | None = None
+        self.wrong: str | None = None
+        self.said: dict[str, list[str]] | None = None
 
 
-class PlainAnswer(_NoTokens):
+class PlainAnswer(NoTokens):
     """Any body at all: full when the message is."""
 
     __slots__ = ()
@@ -117,23 +106,42 @@ class PlainAnswer(_NoTokens):
         self.full_ns = at_ns
 
 
-class _Chat(_NoTokens):
-    """What streamed and unstreamed chat answers share: usage, and a finish reason that ends the answer."""
+class _Chat(NoTokens):
+    """What streamed and unstreamed answers share: usage, and a finish reason that ends the answer."""
 
-    __slots__ = ()
+    __slots__ = ("_kept",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._kept = 0
 
     def _take(self, message: dict[str, Any], at_ns: int) -> None:
         if message.get("error") is not None or message.get("object") == "error":
             self.error = ERROR_EVENT
         usage = message.get("usage")
         if isinstance(usage, dict):
-            self.tokens_in = _count(usage.get("prompt_tokens"))
-            self.tokens_out = _count(usage.get("completion_tokens"))
-        for choice in _dicts(message.get("choices")):
+            self.tokens_in = count_of(usage.get("prompt_tokens"))
+            self.tokens_out = count_of(usage.get("completion_tokens"))
+        for choice in dicts(message.get("choices")):
             self._choice(choice, at_ns)
 
+    def _part(self, choice: dict[str, Any]) -> object:
+        """What a choice says, by channel."""
+        return choice.get("message")
+
+    def _keep(self, part: object) -> None:
+        """Keep the text of a choice, for who wants it."""
+        if self.said is None or not isinstance(part, dict):
+            return
+        for channel in CHANNELS:
+            for text in texts_of(part.get(channel)):
+                self._kept += len(text)
+                if self._kept <= TEXT_MAX:
+                    self.said.setdefault(channel, []).append(text)
+
     def _choice(self, choice: dict[str, Any], at_ns: int) -> None:
-        reason = _reason(choice.get("finish_reason"))
+        self._keep(self._part(choice))
+        reason = reason_of(choice.get("finish_reason"))
         if reason is None:
             return
         if not self.cut_off:
@@ -158,7 +166,7 @@ class ChatAnswer(_Chat):
             self._body += data
 
     def end(self, at_ns: int) -> None:
-        message = _json(bytes(self._body))
+        message = json_object(bytes(self._body))
         if message is None:
             self.error = self.error or "the answer is not a JSON object"
             return
@@ -232,15 +240,18 @@ class ChatStream(_Chat):
             self.ended = True
             self.full_ns = at_ns
             return
-        message = _json(payload)
+        message = json_object(payload)
         if message is None:
             self.error = "an event of the stream is not a JSON object"
         else:
             self._take(message, at_ns)
 
+    def _part(self, choice: dict[str, Any]) -> object:
+        return choice.get("delta")
+
     def _choice(self, choice: dict[str, Any], at_ns: int) -> None:
-        delta = choice.get("delta")
-        if isinstance(delta, dict) and any(_output(delta.get(channel)) for channel in CHANNELS):
+        delta = self._part(choice)
+        if isinstance(delta, dict) and any(output_of(delta.get(channel)) for channel in CHANNELS):
             if self.first_token_ns is None:
                 self.first_token_ns, self.token_gaps_ns = at_ns, []
             elif self.token_gaps_ns is not None and len(self.token_gaps_ns) < TOKENS_MAX:
@@ -251,45 +262,19 @@ class ChatStream(_Chat):
         super()._choice(choice, at_ns)
 
 
-def proxy_refusal(status: int, body: bytes) -> str:
-    """Why the API server did not proxy a request, if the body is a Status of its API; empty: the service answered."""
-    status_object = _json(body) or {}
-    if (status_object.get("kind"), status_object.get("apiVersion")) != ("Status", "v1"):
-        return ""
-    words = f"the API server did not pass it on: {status} {status_object.get('message', '')}"[:200].rstrip()
-    return words.encode(errors="replace").decode()
+class CompletionAnswer(ChatAnswer):
+    """The same of OpenAI's older API for completions, whose choices have `text`."""
+
+    __slots__ = ()
+
+    def _part(self, choice: dict[str, Any]) -> object:
+        return {"content": choice.get("text")}
 
 
-def _json(text: bytes) -> dict[str, Any] | None:
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    return data if isinstance(data, dict) else None
+class CompletionStream(ChatStream):
+    """The same as server-sent events."""
 
+    __slots__ = ()
 
-def _reason(value: object) -> str | None:
-    """A finish reason, but for half a character; SGLang's has its name under `type`. An empty one is none, as null."""
-    value = value.get("type") if isinstance(value, dict) else value
-    if value is None or value == "":
-        return None
-    return (value[:REASON_MAX] if isinstance(value, str) else type(value).__name__).encode(errors="replace").decode()
-
-
-def _output(value: object) -> bool:
-    """Whether a channel holds any output of the model, whatever is around it."""
-    left = [value]
-    for one in left:
-        if isinstance(one, str) and one:
-            return True
-        left += one if isinstance(one, list) else ()
-        left += [part for name, part in one.items() if name not in LABELS] if isinstance(one, dict) else ()
-    return False
-
-
-def _dicts(value: object) -> list[dict[str, Any]]:
-    return [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < NUMBER_MAX else None
+    def _part(self, choice: dict[str, Any]) -> object:
+        return {"content": choice.get("text")}

@@ -19,7 +19,7 @@ from chaos.errors import UsageError
 from loadgen.origin import quotable
 from loadgen.profiles import Profile, Request, profile_from_plain
 
-__all__ = ["Place", "Plan", "filled", "place_of", "request_bytes", "variables"]
+__all__ = ["Place", "Plan", "filled", "place_of", "request_bytes", "request_head", "variables"]
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -135,15 +135,23 @@ def filled(headers: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, 
     return {name: _VARIABLE.sub(value_of, value) for name, value in headers.items()}
 
 
-def request_bytes(request: Request, place: Place, headers: Mapping[str, str], *, keep: bool) -> bytes:
-    """The whole request as HTTP/1.1 sends it; `headers` are final, `keep` asks for the connection to stay open."""
+def request_head(request: Request, place: Place, headers: Mapping[str, str], *, keep: bool) -> bytes:
+    """The head of a request as HTTP/1.1 sends it, but for the length of its body; `headers` are final.
+
+    `keep` asks for the connection to stay open.
+    """
     lines = {name.lower(): (name, value) for name, value in headers.items()}
     lines.setdefault("host", ("Host", place.authority))
     lines.setdefault("user-agent", ("User-Agent", "gameday"))
     lines.setdefault("accept", ("Accept", "*/*"))
     lines["connection"] = ("Connection", "keep-alive" if keep else "close")
-    if request.body or request.method in {"POST", "PUT", "PATCH"}:
-        lines["content-length"] = ("Content-Length", str(len(request.body)))
     head = f"{request.method} {place.prefix}{request.path} HTTP/1.1\r\n"
     head += "".join(f"{name}: {value}\r\n" for name, value in lines.values())
-    return head.encode("latin-1") + b"\r\n" + request.body
+    return head.encode("latin-1")
+
+
+def request_bytes(request: Request, head: bytes) -> bytes:
+    """The whole request, with the head that `request_head` gave for it or for another of its kind."""
+    if request.body or request.method in {"POST", "PUT", "PATCH"}:
+        return b"%bContent-Length: %d\r\n\r\n%b" % (head, len(request.body), request.body)
+    return head + b"\r\n"

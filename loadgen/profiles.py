@@ -1,111 +1,48 @@
 """What one request is, and what counts as an answer to it: plain data, with no socket in sight.
 
-A profile is written by a person (in a scenario, or in a system file), handed to the generator as JSON, and recorded.
-So it never holds a secret: a header value may name environment variables as `${NAME}`, which are filled in by the
-generator process alone. Redirects are not followed and nothing is retried: what the service did to the first attempt
-is what is recorded.
+See `loadgen.profile_base` for what all profiles have.
 """
 
 import dataclasses
-import itertools
-import json
-import random
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pydantic
 
 from chaos.errors import UsageError
-from loadgen.answers import Answer, ChatAnswer, ChatStream, PlainAnswer
-from loadgen.shapes.base import Size
+from loadgen.answers import Answer, ChatAnswer, ChatStream, CompletionAnswer, CompletionStream, PlainAnswer
+from loadgen.behaviour import Conversation, Disconnects, Retries, chance_of
+from loadgen.model_profile import ModelProfile
+from loadgen.profile_base import PATH, TOKEN, Draw, Profile, Request, Texts
+from loadgen.prompts import Length, Prefixes
+from loadgen.shapes.trace_files import read_lengths
+from loadgen.vector_answers import EmbeddingsAnswer, RerankAnswer
 
-__all__ = ["PROFILES", "HttpProfile", "OpenAiChatProfile", "Profile", "Request", "profile_from_plain"]
+__all__ = [
+    "PROFILES",
+    "Conversation",
+    "Disconnects",
+    "Draw",
+    "EmbeddingsProfile",
+    "HttpProfile",
+    "Length",
+    "OpenAiChatProfile",
+    "OpenAiCompletionsProfile",
+    "Prefixes",
+    "Profile",
+    "Request",
+    "RerankProfile",
+    "Retries",
+    "Texts",
+    "profile_from_plain",
+]
 
-_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-_PATH = re.compile(r"/[^\x00-\x20\x7f-\U0010ffff]*")
-_OURS = frozenset({"connection", "content-length", "transfer-encoding", "expect", "accept-encoding", "upgrade"})
-_SECRET = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"})
+NONCE_TOKENS = 32
+"""A nonce of sixteen digits in four groups is a token a sign at worst, with a few for words around it."""
 
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request as it is sent, but without the host and the values from the environment."""
-
-    method: str
-    path: str
-    headers: Mapping[str, str]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Profile:
-    """What every profile has. Raises `UsageError`, naming the field, for a value that is not allowed.
-
-    `headers`: sent with each request; values may hold `${NAME}`, read from the generator's environment.
-    `timeout_s`: seconds from the intended start after which a request is given up and is `unanswered`.
-    `patience_s`: an answer later than this after the intended start is `late`; None: never.
-    `replica_header`: the response header that says which replica answered.
-    `connections`: `fresh` opens one for each request, as many users would; `reuse` keeps them alive, which pins
-    traffic to the pods that were there when they were opened.
-    """
-
-    name: ClassVar[str] = ""
-
-    headers: Mapping[str, str] = field(default_factory=dict)
-    timeout_s: float = 30.0
-    patience_s: float | None = None
-    replica_header: str = "x-served-by"
-    connections: Literal["fresh", "reuse"] = "fresh"
-
-    def __post_init__(self) -> None:
-        self._require(0 < self.timeout_s <= 3600, "timeout_s", "is not in (0, 3600] seconds")
-        patience_ok = self.patience_s is None or 0 < self.patience_s < self.timeout_s
-        self._require(patience_ok, "patience_s", f"is not between 0 and timeout_s ({self.timeout_s:g})")
-        self._require(bool(_TOKEN.fullmatch(self.replica_header)), "replica_header", "is not a header name")
-        self._require(self.connections in {"fresh", "reuse"}, "connections", "is neither fresh nor reuse")
-        for header, value in self.headers.items():
-            self._require_header(header, value)
-
-    def _require_header(self, header: str, value: str) -> None:
-        where = f"headers.{header}"
-        if not _TOKEN.fullmatch(header) or not _VALUE.fullmatch(value):
-            raise UsageError(f"{type(self).__name__}.{where}: not a header that HTTP allows")
-        if header.lower() in _OURS:
-            raise UsageError(f"{type(self).__name__}.{where}: the generator sets this header itself", "leave it out")
-        if header.lower() in _SECRET and "${" not in value:
-            raise UsageError(
-                f"{type(self).__name__}.{where}: a secret would be recorded with the trial",
-                "name an environment variable that holds it, as ${NAME}",
-            )
-
-    def _require(self, holds: bool, name: str, complaint: str) -> None:  # noqa: FBT001  # the sentence's subject
-        if not holds:
-            raise UsageError(f"{type(self).__name__}.{name}: {getattr(self, name)!r} {complaint}")
-
-    @property
-    def status_expected(self) -> frozenset[int]:
-        """The HTTP statuses that may be an answer."""
-        return frozenset({200})
-
-    def requests(self, seed: int) -> tuple[Request, ...]:
-        """The requests to send in turn: arrival k sends number k modulo their count; `seed` sets their order."""
-        raise NotImplementedError
-
-    def sized(self, size: Size) -> Request:
-        """A request of the size that a trace has for it."""
-        raise NotImplementedError
-
-    def answer(self) -> Answer:
-        """A reader for the body of one response."""
-        raise NotImplementedError
-
-    def plain(self) -> dict[str, Any]:
-        """The profile as plain JSON data; `profile_from_plain` turns it back."""
-        data = {item.name: getattr(self, item.name) for item in dataclasses.fields(self)}
-        return {"name": self.name} | {key: _plain(value) for key, value in data.items()}
+REPEAT = "Repeat this number exactly:"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,8 +62,8 @@ class HttpProfile(Profile):
 
     def __post_init__(self) -> None:
         Profile.__post_init__(self)
-        self._require(bool(_TOKEN.fullmatch(self.method)), "method", "is not an HTTP method")
-        self._require(bool(_PATH.fullmatch(self.path)), "path", "is not a path that begins with / (percent-encode it)")
+        self._require(bool(TOKEN.fullmatch(self.method)), "method", "is not an HTTP method")
+        self._require(bool(PATH.fullmatch(self.path)), "path", "is not a path that begins with / (percent-encode it)")
         statuses_ok = bool(self.expect_status) and all(200 <= status <= 599 for status in self.expect_status)
         self._require(statuses_ok, "expect_status", "is not one or more statuses from 200 to 599")
 
@@ -134,12 +71,15 @@ class HttpProfile(Profile):
     def status_expected(self) -> frozenset[int]:
         return frozenset(self.expect_status)
 
-    def requests(self, seed: int) -> tuple[Request, ...]:  # noqa: ARG002  # there is only one
-        return (Request(self.method.upper(), self.path, self.headers, (self.body or "").encode()),)
+    @property
+    def constant(self) -> bool:
+        return True
 
-    def sized(self, size: Size) -> Request:
-        """See `Profile.sized`: `size_in` is bytes of the body; the size of the answer is up to the service."""
-        body = (self.body or "").encode() if size.size_in is None else b"x" * size.size_in
+    def request(self, texts: Texts, draw: Draw) -> Request:  # noqa: ARG002  # the role's shape
+        """See `Profile.request`: `size_in` is bytes of the body; the size of the answer is up to the service."""
+        body = (self.body or "").encode()
+        if draw.size is not None and draw.size.size_in is not None:
+            body = b"x" * draw.size.size_in
         return Request(self.method.upper(), self.path, self.headers, body)
 
     def answer(self) -> Answer:
@@ -147,72 +87,174 @@ class HttpProfile(Profile):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OpenAiChatProfile(Profile):
-    """A chat completion as OpenAI's API defines it, streamed unless `stream` is false.
+class OpenAiCompletionsProfile(ModelProfile):
+    """A completion as OpenAI's API defines it, streamed unless `stream` is false.
 
-    `prompts` are sent in turn, in an order that the trial's seed sets. `include_usage` asks a stream for its token
-    counts. `ignore_eos` asks for answers of exactly `max_tokens`: no part of OpenAI's API, but vLLM, SGLang and
-    llama.cpp know it, and the field is sent only where it is wanted. An answer is full at `[DONE]` or a finish reason;
-    a stream without either was truncated.
+    `include_usage` asks a stream for its token counts. `tokens_out` draws how many tokens the answer may have at most,
+    instead of `max_tokens`. `ignore_eos` asks for answers of exactly so many: no part of OpenAI's API, but vLLM, SGLang
+    and llama.cpp know it, and the field is sent only where it is wanted. An answer is full at `[DONE]` or a finish
+    reason; a stream without either was truncated. `nonce`: the request asks for a number to be repeated, which no
+    other request has. `disconnects`: clients that leave in the middle of a stream.
     """
 
-    name: ClassVar[str] = "openai-chat"
+    name: ClassVar[str] = "openai-completions"
 
-    model: str
-    prompts: tuple[str, ...]
-    path: str = "/v1/chat/completions"
+    path: str = "/v1/completions"
     max_tokens: int = 16
     stream: bool = True
     include_usage: bool = True
     ignore_eos: bool = False
+    tokens_out: Length | None = None
+    nonce: bool = False
+    disconnects: Disconnects | None = None
 
     def __post_init__(self) -> None:
-        Profile.__post_init__(self)
-        self._require(bool(self.model), "model", "names no model")
-        self._require(
-            bool(self.prompts) and all(prompt.strip() for prompt in self.prompts), "prompts", "is not one or more texts"
-        )
-        self._require(bool(_PATH.fullmatch(self.path)), "path", "is not a path that begins with / (percent-encode it)")
+        ModelProfile.__post_init__(self)
         self._require(self.max_tokens > 0, "max_tokens", "is not a positive number of tokens")
+        room = not self.nonce or self.tokens_out is not None or self.max_tokens >= NONCE_TOKENS
+        self._require(room, "max_tokens", f"leaves no room for a nonce: it takes {NONCE_TOKENS}")
+        self._require(self.stream or self.disconnects is None, "disconnects", "goes only with stream")
 
-    def requests(self, seed: int) -> tuple[Request, ...]:
-        order = list(self.prompts)
-        random.Random(seed).shuffle(order)  # noqa: S311  # an order, not a secret
-        headers = {"content-type": "application/json", **self.headers}
-        return tuple(Request("POST", self.path, headers, self._body(prompt, self.max_tokens)) for prompt in order)
+    @property
+    def disconnecting(self) -> Disconnects | None:
+        return self.disconnects
 
-    def sized(self, size: Size) -> Request:
-        """See `Profile.sized`: so many words of prompt, near enough to tokens, and at most so many tokens of answer."""
-        words = itertools.cycle(self.prompts[0].split())
-        prompt = self.prompts[0] if size.size_in is None else " ".join(itertools.islice(words, max(1, size.size_in)))
-        most = self.max_tokens if size.size_out is None else max(1, size.size_out)
-        return Request(
-            "POST", self.path, {"content-type": "application/json", **self.headers}, self._body(prompt, most)
-        )
+    def nonce_of(self, texts: Texts, draw: Draw) -> str:
+        """See `Profile.nonce_of`: none for an answer that is to be too short to hold one."""
+        asked = self.nonce and self._most(texts, draw) >= NONCE_TOKENS
+        return texts.nonces.of(draw.stream, draw.arrival) if asked else ""
 
-    def _body(self, prompt: str, max_tokens: int) -> bytes:
-        message: dict[str, Any] = {
-            "model": self.model,
-            "messages": [{"role": "user", "content": prompt}],
-            "max_tokens": max_tokens,
-            "stream": self.stream,
-        }
+    def _asked(self, texts: Texts, draw: Draw) -> str:
+        """The whole text of one request; with a nonce, that is the last that is asked for."""
+        text, nonce = self.text(texts, draw, len(draw.said) // 2), self.nonce_of(texts, draw)
+        return f"{text}\n{REPEAT} {nonce}" if nonce else text
+
+    def _most(self, texts: Texts, draw: Draw) -> int:
+        if draw.size is not None and draw.size.size_out is not None:
+            return max(1, draw.size.size_out)
+        if self.tokens_out is None:
+            return self.max_tokens
+        return self.tokens_out.draw(chance_of(texts.seed, draw.stream, draw.arrival, f"out {len(draw.said)}"))
+
+    def request(self, texts: Texts, draw: Draw) -> Request:
+        """See `Profile.request`."""
+        body = {"model": self.model, **self._question(texts, draw), "max_tokens": self._most(texts, draw)}
+        body["stream"] = self.stream
         if self.stream and self.include_usage:
-            message["stream_options"] = {"include_usage": True}
+            body["stream_options"] = {"include_usage": True}
         if self.ignore_eos:
-            message["ignore_eos"] = True
-        return json.dumps(message).encode()
+            body["ignore_eos"] = True
+        if self.nonce:
+            body["temperature"] = 0
+        return self.posted(body)
+
+    def _question(self, texts: Texts, draw: Draw) -> dict[str, Any]:
+        return {"prompt": self._asked(texts, draw)}
+
+    def answer(self) -> Answer:
+        return CompletionStream() if self.stream else CompletionAnswer()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenAiChatProfile(OpenAiCompletionsProfile):
+    """A chat completion as OpenAI's API defines it; fields are those of `OpenAiCompletionsProfile`.
+
+    `conversation`: each arrival is a user who goes on asking.
+    """
+
+    name: ClassVar[str] = "openai-chat"
+
+    path: str = "/v1/chat/completions"
+    conversation: Conversation | None = None
+
+    @property
+    def conversing(self) -> Conversation | None:
+        return self.conversation
+
+    def _question(self, texts: Texts, draw: Draw) -> dict[str, Any]:
+        turns = (*draw.said, self._asked(texts, draw))
+        roles = ("user", "assistant")
+        return {"messages": [{"role": roles[turn % 2], "content": text} for turn, text in enumerate(turns)]}
 
     def answer(self) -> Answer:
         return ChatStream() if self.stream else ChatAnswer()
 
 
-PROFILES: Mapping[str, type[Profile]] = {kind.name: kind for kind in (HttpProfile, OpenAiChatProfile)}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingsProfile(ModelProfile):
+    """Embeddings as OpenAI's API defines them, of `inputs` texts a request.
+
+    An answer is whole with one list of finite numbers for each text, all of one length: `dimensions`, where given.
+    """
+
+    name: ClassVar[str] = "openai-embeddings"
+
+    path: str = "/v1/embeddings"
+    inputs: int = 1
+    dimensions: int | None = None
+
+    def __post_init__(self) -> None:
+        ModelProfile.__post_init__(self)
+        self._require(0 < self.inputs <= 4096, "inputs", "is not in 1..4096 texts")
+        self._require(self.dimensions is None or self.dimensions > 0, "dimensions", "is not a positive number")
+
+    def request(self, texts: Texts, draw: Draw) -> Request:
+        """See `Profile.request`."""
+        asked = [self.text(texts, draw, part) for part in range(self.inputs)]
+        return self.posted({"model": self.model, "input": asked, "encoding_format": "float"})
+
+    def answer(self) -> Answer:
+        return EmbeddingsAnswer(self.inputs, self.dimensions)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RerankProfile(ModelProfile):
+    """A query and `documents` texts to be put in order, as Jina's, Cohere's, vLLM's and TEI's APIs have it.
+
+    `documents_field`: TEI calls them `texts`. An answer is whole with a finite score for each, none twice.
+    """
+
+    name: ClassVar[str] = "rerank"
+
+    path: str = "/v1/rerank"
+    documents: int = 8
+    documents_field: str = "documents"
+
+    def __post_init__(self) -> None:
+        ModelProfile.__post_init__(self)
+        self._require(1 < self.documents <= 4096, "documents", "is not in 2..4096 texts")
+        self._require(bool(self.documents_field), "documents_field", "names no field")
+
+    def request(self, texts: Texts, draw: Draw) -> Request:
+        """See `Profile.request`."""
+        asked = [self.text(texts, draw, part) for part in range(self.documents + 1)]
+        return self.posted({"model": self.model, "query": asked[0], self.documents_field: asked[1:]})
+
+    def answer(self) -> Answer:
+        return RerankAnswer(self.documents)
+
+
+PROFILES: Mapping[str, type[Profile]] = {
+    kind.name: kind
+    for kind in (HttpProfile, OpenAiChatProfile, OpenAiCompletionsProfile, EmbeddingsProfile, RerankProfile)
+}
 """Every profile by the name under which a system file, a plan and a record know it."""
+
+LENGTHS = {"tokens_in": "size_in", "tokens_out": "size_out"}
+PARTS: Mapping[str, type[Any]] = {
+    **dict.fromkeys(LENGTHS, Length),
+    "prefixes": Prefixes,
+    "retries": Retries,
+    "disconnects": Disconnects,
+    "conversation": Conversation,
+}
 
 
 def profile_from_plain(data: Mapping[str, Any]) -> Profile:
-    """The profile that `Profile.plain` described, or a person wrote. Raises `UsageError`, naming the field."""
+    """The profile that `Profile.plain` described, or a person wrote. Raises `UsageError`, naming the field.
+
+    A length may be `{"trace": "FILE"}`: those of a trace file, evenly drawn.
+    """
     values = dict(data)
     name = values.pop("name", None)
     kind = PROFILES.get(name) if isinstance(name, str) else None
@@ -220,15 +262,18 @@ def profile_from_plain(data: Mapping[str, Any]) -> Profile:
         raise UsageError(f"profile.name: {name!r} is no profile", f"profiles: {', '.join(sorted(PROFILES))}")
     if unknown := sorted(set(values) - {item.name for item in dataclasses.fields(kind)}):
         raise UsageError(f"profile {name}: {unknown[0]} is not one of its fields")
+    for part, of in PARTS.items():
+        given = values.get(part)
+        known = {item.name for item in dataclasses.fields(of)} | ({"trace"} if part in LENGTHS else set())
+        if isinstance(given, Mapping) and (odd := sorted(set(given) - known)):
+            raise UsageError(f"profile {name}: {part}.{odd[0]} is not one of its fields")
+    for length, column in LENGTHS.items():
+        match values.get(length):
+            case {"trace": str(file), **others} if not others:
+                values[length] = {"values": read_lengths(Path(file), column)}
     try:
         return pydantic.TypeAdapter(kind).validate_python(values)
     except pydantic.ValidationError as invalid:
         first = invalid.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"profile {name}: {where}: {first['msg']}") from None
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, tuple):
-        return list(value)
-    return dict(value) if isinstance(value, Mapping) else value

@@ -21,6 +21,7 @@ from chaos.checks.recovery.rescheduled import Rescheduled
 from chaos.checks.rollouts.rollback_safe import RollbackSafe
 from chaos.checks.rollouts.rolled_out import RolledOut
 from chaos.checks.termination.graceful_termination import GracefulTermination
+from chaos.checks.traffic.answers_right import AnswersRight
 from chaos.checks.traffic.capacity_found import CapacityFound
 from chaos.checks.traffic.engine_agrees import EngineAgrees
 from chaos.checks.traffic.generator_healthy import GeneratorHealthy
@@ -36,6 +37,7 @@ from chaos.checks.trial.steady_state import SteadyBefore
 from chaos.checks.trial.witnessed import Witnessed
 
 __all__ = [
+    "AnswersRight",
     "BudgetHeld",
     "CapacityFound",
     "Completed",

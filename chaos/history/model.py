@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple
 import polars as pl
 
 from chaos.history.canary import Canary
+from chaos.history.request_schema import REQUEST_SCHEMA
 from chaos.history.samples import NO_ENGINE, ContainerLog, EngineRecord, MetricsSample
 from chaos.objects.base import Ref
 from chaos.objects.workload_kind import WorkloadKind
@@ -35,25 +36,6 @@ __all__ = [
 
 Outcome = Literal["ok", "fail", "info"]
 """What became of an action: it happened, it did not, or we cannot know (a timeout after sending)."""
-
-REQUEST_SCHEMA: Mapping[str, pl.DataType] = {
-    "id": pl.Int64(),
-    "stream": pl.String(),
-    "intended_ns": pl.Int64(),
-    "sent_ns": pl.Int64(),
-    "first_byte_ns": pl.Int64(),
-    "first_token_ns": pl.Int64(),
-    "end_ns": pl.Int64(),
-    "outcome": pl.String(),
-    "status": pl.Int64(),
-    "error": pl.String(),
-    "replica": pl.String(),
-    "tokens_in": pl.Int64(),
-    "tokens_out": pl.Int64(),
-    "token_gaps_ns": pl.List(pl.Int64()),
-    "finish_reason": pl.String(),
-}
-"""Columns of `History.requests`, as docs/run-folder.md describes requests.jsonl."""
 
 
 @dataclass(frozen=True, slots=True)

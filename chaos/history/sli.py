@@ -11,12 +11,17 @@ from dataclasses import dataclass, field
 import polars as pl
 
 __all__ = [
+    "BAD",
     "GOOD",
     "INDICATORS",
+    "NOT_JUDGED",
+    "OF_ARRIVALS",
     "SENT",
     "STALL_S",
     "TOKEN_TIMES",
+    "VALID",
     "TokenReading",
+    "after_retries",
     "hollow",
     "longest_gap_s",
     "meant_within",
@@ -32,8 +37,21 @@ GOOD = ("ok", "late")
 
 NS = 1e9
 
+NOT_JUDGED = ("unsent", "disconnected")
+"""Outcomes that are no doing of the service's: the generator could not send, or the client left as it was to."""
+
 SENT = pl.col("outcome") != "unsent"
 """Which requests left the generator: the others say nothing of the service."""
+
+VALID = ~pl.col("outcome").is_in(NOT_JUDGED) & pl.col("leaves_after").is_null()
+"""Which requests are judged. Of clients that were to leave none is: those that
+did not came to grief, or were answered sooner."""
+
+BAD = ~pl.col("outcome").is_in((*GOOD, *NOT_JUDGED))
+"""Which requests came to grief, whoever sent them."""
+
+OF_ARRIVALS = pl.col("turn").fill_null(0) == 0
+"""Which requests are those of the plan: further turns of a conversation come when the one before was answered."""
 
 _ANSWERED = pl.col("outcome").is_in(GOOD)
 
@@ -47,6 +65,15 @@ def response_s(end: str = "end_ns") -> pl.Expr:
     """Seconds from the intended start to `end` for a request that was answered in full, infinite for any other."""
     answered = _ANSWERED & pl.col(end).is_not_null()
     return pl.when(answered).then((pl.col(end) - pl.col("intended_ns")) / NS).otherwise(math.inf)
+
+
+def after_retries(requests: pl.DataFrame) -> pl.DataFrame:
+    """The requests as they were after their clients had tried again: the last outcome of each, and its moment."""
+    last = pl.col("last_outcome").is_not_null()
+    return requests.with_columns(
+        outcome=pl.when(last).then("last_outcome").otherwise("outcome"),
+        end_ns=pl.when(last).then("last_end_ns").otherwise("end_ns"),
+    )
 
 
 def token_time_s() -> pl.Expr:

@@ -17,7 +17,7 @@ from pydantic_core import from_json
 
 from chaos.clock import NS, Clock
 from chaos.history.reading.jsonl import Tail
-from chaos.history.sli import GOOD
+from chaos.history.sli import GOOD, NOT_JUDGED
 from chaos.objects.quantities import milli
 
 __all__ = ["NO_LIMITS", "AbortConditions", "AbortLimits", "SpentLimit", "UsageLimit"]
@@ -58,7 +58,7 @@ class SpentLimit:
     def objection(self) -> str:
         """Why the trial is to stop, empty while it may go on."""
         for outcome in _OUTCOME.findall(self._tail.more()):
-            if outcome != b"unsent":  # the generator's own fault
+            if outcome.decode() not in NOT_JUDGED:
                 self._valid += 1
                 self._bad += outcome.decode() not in GOOD
         allowed = self._share * (1 - self._availability) * max(self._valid, LEAST_REQUESTS)

@@ -15,12 +15,12 @@ from chaos.errors import UsageError
 from chaos.faults.infrastructure import CommandInfrastructure
 from chaos.safety.abort_conditions import AbortLimits
 from chaos.semantics import KUBERNETES, Timings
-from chaos.slo import Slo
 from chaos.system.adopt.find import SystemQuery
 from chaos.system.adopt.workload import kind_named, workload_named
 from chaos.system.spec.base import Port, Quantity, Written
 from chaos.trial.config_traffic import LoadPart, Named, TrafficPart
 from chaos.trial.own_means import OwnMeansPart
+from chaos.trial.slo_part import SloPart
 
 __all__ = ["CONFIG_NAME", "GamedayConfig", "LoadPart", "SloPart", "TimingsPart", "find_config", "pin_of", "read_config"]
 
@@ -128,23 +128,6 @@ class SystemPart(OwnMeansPart):
             data=self.data,
             through=tuple(map(kind_named, self.through)),
         )
-
-
-class SloPart(Written):
-    """What users were promised, for scenarios that use the fixture `slo`."""
-
-    availability: Annotated[float, Field(gt=0, le=1)] | None = None
-    latency_p99_s: Positive | None = None
-    first_token_p99_s: Positive | None = None
-
-    def complaints(self) -> Iterator[str]:
-        """Say what is missing."""
-        if not self.model_fields_set:
-            yield "name at least one objective: availability, latency_p99_s or first_token_p99_s"
-
-    def slo(self) -> Slo:
-        """The objectives, for checks."""
-        return Slo(**self.model_dump())
 
 
 class SafetyPart(Written):

@@ -10,9 +10,9 @@ from typing import Any, Self
 
 from chaos.cluster.transport import Answer, Broken, Silent, Transport
 from chaos.errors import ClusterRefused, UsageError
-from loadgen.answers import REFUSAL_BYTES, proxy_refusal
 from loadgen.plan import filled
-from loadgen.profiles import OpenAiChatProfile, Profile
+from loadgen.profiles import Draw, OpenAiChatProfile, OpenAiCompletionsProfile, Profile, Texts
+from loadgen.refusals import REFUSAL_BYTES, proxy_refusal
 
 __all__ = ["Question"]
 
@@ -35,16 +35,19 @@ class Question:
 
     @classmethod
     def of(cls, profile: Profile, tokens: int) -> Self:
-        """A request of this profile, for an answer of one token, or of so many at least, where it is a chat.
+        """A request of this profile, for an answer of one token, or of so many at least, where it is a text.
 
         Its own `authorization` is left out: an API server takes that for its own and passes none on. Raises
         `UsageError` for a request that cannot be sent so.
         """
-        if isinstance(profile, OpenAiChatProfile):
+        if isinstance(profile, OpenAiCompletionsProfile):
             most = tokens if tokens == 1 else max(tokens, profile.max_tokens)
             ignore = profile.ignore_eos and tokens > 1
-            profile = replace(profile, stream=False, max_tokens=most, ignore_eos=ignore)
-        request = profile.requests(SEED)[0]
+            plain: dict[str, Any] = dict.fromkeys(("tokens_in", "tokens_out", "prefixes", "disconnects"))
+            if isinstance(profile, OpenAiChatProfile):
+                plain["conversation"] = None
+            profile = replace(profile, stream=False, nonce=False, max_tokens=most, ignore_eos=ignore, **plain)
+        request = profile.request(Texts.of(SEED), Draw("canary", 0))
         try:
             body = json.loads(request.body) if request.body else None
         except ValueError:

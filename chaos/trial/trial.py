@@ -72,7 +72,7 @@ class Trial:
             self._wait(context, duration_s)
         # After its end, so that whatever a watch loses later is no doubt about the baseline.
         context.recorder.prove()
-        last = time.monotonic() + context.data.profile.timeout_s + LOOK_S
+        last = time.monotonic() + context.data.profile.longest_s + LOOK_S
         while (finding := self._steady(load_history(self.run))).values.get("under_way"):
             if self._stopped or time.monotonic() > last:
                 break

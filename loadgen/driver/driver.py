@@ -169,7 +169,7 @@ class Generator:
         for name in self._streams:
             self.end(name)
         if drain_s is None:
-            drain_s = self._plan.profile.timeout_s + 1.0  # no request outlives its time limit
+            drain_s = self._plan.profile.longest_s + 1.0  # no request outlives its time limit
         self._send({"finish": {"drain_s": drain_s}})
         answer = self._channel.answer("finished", drain_s + ANSWER_WITHIN_S)
         given = answer.get("streams")

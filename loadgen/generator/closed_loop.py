@@ -19,6 +19,7 @@ from locust.util.load_locustfile import load_locustfile
 from chaos.clock import NS
 from chaos.errors import UsageError
 from loadgen.records import Outcome, Record, unsent
+from loadgen.refusals import SHED
 from loadgen.shapes.users import Users
 
 __all__ = ["ClosedLoop", "ClosedStream"]
@@ -173,5 +174,5 @@ def _fate(exception: BaseException | None, status: int | None) -> tuple[Outcome,
     elif status is None and "time" in text.lower() and "out" in text.lower():
         outcome = "unanswered"
     else:
-        outcome = "failed"
+        outcome = "shed" if status in SHED else "failed"
     return outcome, text[:ERROR_LONGEST]

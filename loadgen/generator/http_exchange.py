@@ -19,12 +19,13 @@ import gevent.ssl  # type: ignore[import-untyped]
 from geventhttpclient.response import HTTPParseError, HTTPResponse
 
 from chaos.clock import NS
-from loadgen.answers import PROXY_REFUSALS, REFUSAL_BYTES, Answer, proxy_refusal
-from loadgen.origin import Credentials
+from loadgen.answers import Answer
+from loadgen.generator.response import Response
 from loadgen.plan import Place
-from loadgen.records import HEAD_MAX_BYTES, OWN_FAULTS, REPLICA_MAX, Ending, Seen
+from loadgen.records import HEAD_MAX_BYTES, OWN_FAULTS, Ending, Seen
+from loadgen.refusals import OVER_PROXY, PROXY_REFUSALS, REFUSAL_BYTES, proxy_refusal
 
-__all__ = ["Exchange", "Transport", "tls_context"]
+__all__ = ["Exchange", "Transport"]
 
 READ_BYTES = 64 * 1024
 SETTLE_S = 1.0
@@ -32,42 +33,6 @@ SETTLE_S = 1.0
 
 NAMES_FRESH_NS = NS
 """How long a looked-up address is used before the name is looked up again."""
-
-
-class _Response(HTTPResponse):
-    """The parser, stopped at the end of the first final message; interim 1xx answers are passed over."""
-
-    def __init__(self, method: str, replica_header: str) -> None:
-        super().__init__(method)
-        self._replica_header = replica_header
-        self.final_status: int | None = None
-        self.replica: str | None = None
-        self.done, self.head_bytes = False, 0
-        self.arrived = bytearray()
-
-    def _on_headers_complete(self) -> int | bool | None:
-        skip_body = super()._on_headers_complete()
-        if self.final_status is None and (status := self.get_code()) >= 200:
-            self.final_status = status
-            replica = self.get(self._replica_header)
-            self.replica = replica[:REPLICA_MAX] if isinstance(replica, str) else None
-        return skip_body
-
-    def _on_header_field(self, string: str) -> None:
-        if self.final_status is None:  # after a body nobody looks at them, and they have no bound
-            super()._on_header_field(string)
-
-    def _on_header_value(self, string: str) -> None:
-        if self.final_status is None:
-            super()._on_header_value(string)
-
-    def _on_body(self, buf: bytearray) -> None:
-        if not self.done:
-            self.arrived += buf
-
-    def _on_message_complete(self) -> None:
-        super()._on_message_complete()
-        self.done = self.final_status is not None
 
 
 class Transport:
@@ -163,16 +128,23 @@ class Transport:
 
 
 class Exchange:
-    """One request and what came back. `run` once, then `settle` once the outcome is recorded."""
+    """One request and what came back. `run` once, then `settle` once the outcome is recorded.
 
-    __slots__ = ("_expected", "_raw", "_refusal", "_reused", "_sock", "_transport", "answer", "response", "seen")
+    `leaves_after`: after how many pieces of the answer the client goes away; None: it stays.
+    """
+
+    __slots__ = (
+        *("_expected", "_raw", "_refusal", "_reused", "_sock", "_transport"),
+        *("answer", "leaves_after", "response", "seen"),
+    )
 
     def __init__(self, transport: Transport, raw: bytes, method: str, answer: Answer, expected: frozenset[int]) -> None:
         self._transport, self._raw, self.answer, self._expected = transport, raw, answer, expected
+        self.leaves_after: int | None = None
         self._sock: Any = None
         self._reused = False
         self._refusal = b""
-        self.response = _Response(method, transport.replica_header)
+        self.response = Response(method, transport.replica_header)
         self.seen = Seen()
 
     def run(self, limit_s: float) -> Ending:
@@ -207,6 +179,8 @@ class Exchange:
                     seen.first_byte_ns = at_ns
                 if self._take(data, at_ns):
                     return "complete"
+                if self.leaves_after is not None and self._leaves(self.leaves_after):
+                    return "left"
                 if not data:
                     seen.error = self._closed_words()
                     return "broken"
@@ -229,16 +203,27 @@ class Exchange:
         finally:
             if seen.status is None:
                 seen.status, seen.replica = response.final_status, response.replica
+                seen.retry_after_s = response.retry_after_s
             if response.arrived and seen.status in self._expected:
                 seen.body_bytes += len(response.arrived)
                 self.answer.feed(bytes(response.arrived), at_ns)
-            elif self._transport.proxied and seen.status in PROXY_REFUSALS:
+            elif self._transport.proxied and seen.status in OVER_PROXY:
                 self._refusal = (self._refusal + bytes(response.arrived))[:REFUSAL_BYTES]
-                seen.held_up = proxy_refusal(seen.status, self._refusal)
+                refusal = proxy_refusal(seen.status, self._refusal)
+                if seen.status in PROXY_REFUSALS:
+                    seen.held_up = refusal
+                else:
+                    seen.not_shed = refusal and f"status {seen.status} of the API server: no endpoint to send it to"
             response.arrived.clear()
         if response.done and seen.status in self._expected:
             self.answer.end(at_ns)
         return response.done or self.answer.ended
+
+    def _leaves(self, after: int) -> bool:
+        """Whether the client goes now: what is whole, or said to be broken, is no answer to leave any more."""
+        answer = self.answer
+        over = answer.full_ns is not None or answer.error is not None
+        return not over and answer.token_gaps_ns is not None and 1 + len(answer.token_gaps_ns) >= after
 
     def _closed_words(self) -> str:
         if self.seen.first_byte_ns is None:
@@ -262,21 +247,6 @@ class Exchange:
             sock.close()
         else:
             self._transport.give_back(sock, self.response)
-
-
-def tls_context(credentials: Credentials | None) -> ssl.SSLContext:
-    """A context that verifies the server unless `credentials` say not to, with their client certificate if any."""
-    context: ssl.SSLContext = gevent.ssl.create_default_context(cadata=credentials.ca_pem if credentials else None)
-    if credentials and not credentials.verified:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    if credentials and credentials.cert_pem and credentials.key_pem:
-        descriptor = os.memfd_create("client-certificate", os.MFD_CLOEXEC)  # OpenSSL reads files only: one in memory
-        try:
-            os.write(descriptor, f"{credentials.cert_pem}\n{credentials.key_pem}".encode())
-            context.load_cert_chain(f"/proc/self/fd/{descriptor}")
-        finally:
-            os.close(descriptor)
-    return context
 
 
 def _is_quiet(sock: gevent.socket.socket) -> bool:

@@ -8,7 +8,6 @@ work as they do elsewhere; its response time counts from the intended start.
 
 import locust  # isort: skip  # patches the standard library, so it comes before everything that it patches
 
-import functools
 import gc
 import importlib
 import logging
@@ -28,11 +27,12 @@ from chaos.errors import GamedayError
 from loadgen.generator.closed_loop import ClosedLoop
 from loadgen.generator.control import Control
 from loadgen.generator.cpu_meter import CpuMeter
-from loadgen.generator.http_exchange import Transport, tls_context
+from loadgen.generator.http_exchange import Transport
 from loadgen.generator.open_loop import OpenLoop
+from loadgen.generator.source import Source
+from loadgen.generator.tls import tls_context
 from loadgen.origin import Credentials
-from loadgen.plan import Plan, filled, place_of, request_bytes
-from loadgen.profiles import Request
+from loadgen.plan import Plan, place_of
 from loadgen.records import Record, Writer
 from loadgen.shapes import shape_from_plain
 from loadgen.shapes.base import Shape
@@ -49,9 +49,6 @@ NICENESS = -20
 AUTOGROUP = Path("/proc/self/autogroup")
 """Where Linux weighs whole sessions against each other, so that niceness counts only within one: sched(7)."""
 
-SIZES_KEPT = 64
-"""Requests of a trace that are kept made: many arrivals have the same sizes."""
-
 log = logging.getLogger("loadgen")
 
 
@@ -67,25 +64,17 @@ class Session:
         self._limit_ns = self.now_ns() + round(plan.duration_max_s * NS)
         profile, place = plan.profile, place_of(plan.url)
         keep, header = profile.connections == "reuse", profile.replica_header
-        extra = credentials.headers if credentials else {}
-
-        def raw(request: Request) -> tuple[str, bytes]:
-            headers = filled(request.headers, os.environ) | extra
-            return request.method, request_bytes(request, place, headers, keep=keep)
-
-        raws = tuple(raw(request) for request in profile.requests(plan.seed))
+        source = Source(plan, credentials.headers if credentials else {})
         tls = tls_context(credentials) if place.tls else None
         name = credentials.server_name if credentials else None
-        self._name = raws[0][1].split(b" ", 2)[1].decode("latin-1")
+        self._name = source.path
         self._records = Writer(plan.run_folder / "requests.jsonl")
         self._samples = Writer(plan.run_folder / "generator.jsonl")
         self._loop = OpenLoop(
             transport=Transport(
                 place, tls, self.now_ns, keep=keep, replica_header=header, proxied=bool(credentials), server_name=name
             ),
-            requests=raws,
-            sized=functools.lru_cache(maxsize=SIZES_KEPT)(lambda size: raw(profile.sized(size))),
-            profile=profile,
+            source=source,
             writer=self._records,
             now_ns=self.now_ns,
             in_flight_max=plan.in_flight_max,
@@ -185,7 +174,7 @@ class Session:
         self._samples.line(sample | {"final": True} if final else sample)
 
     def _fire(self, record: Record, body_bytes: int) -> None:
-        good = record.outcome in {"ok", "late"}
+        good = record.outcome in {"ok", "late", "disconnected"}
         self._events.request.fire(
             request_type=self._plan.profile.name,
             name=self._name,

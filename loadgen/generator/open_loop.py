@@ -4,30 +4,26 @@ No arrival waits for an earlier one. What cannot be sent (too many in flight, no
 as `unsent`. Only the generator process imports this.
 """
 
-import logging
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 import gevent  # type: ignore[import-untyped]
+import gevent.event  # type: ignore[import-untyped]
 
 from chaos.clock import NS
-from loadgen.generator.http_exchange import Exchange, Transport
-from loadgen.profiles import Profile
-from loadgen.records import Ending, Record, Seen, Writer, record_of, unsent
-from loadgen.shapes.base import Shape, Size
+from loadgen.behaviour import chance_of
+from loadgen.generator.http_exchange import Transport
+from loadgen.generator.source import Prepared, Source
+from loadgen.generator.visit import GivenUp, Sender, Turn
+from loadgen.records import GOOD, Record, Writer, unsent
+from loadgen.shapes.base import Shape
 
 __all__ = ["OpenLoop", "OpenStream"]
 
 LAUNCHES_IN_A_ROW = 64
 """A dispatcher that is behind lets the others run after so many launches."""
-
-log = logging.getLogger(__name__)
-
-
-class _GivenUp(BaseException):
-    """Thrown into a request that is still in flight when the generator stops."""
 
 
 @dataclass(slots=True)
@@ -45,6 +41,8 @@ class OpenStream:
     next_index: int
     end_ns: int | None = None
     dispatcher: gevent.Greenlet | None = None
+    over: gevent.event.Event = field(default_factory=gevent.event.Event)
+    """Set as soon as its end is known: whoever thinks about what to ask next goes home."""
 
     def due(self, now_ns: int) -> int:
         """How many arrivals of its own were intended before `now_ns`, however far the dispatcher is."""
@@ -63,15 +61,6 @@ class OpenStream:
         return self.begin_ns + (self.shape.offset_ns(last) + 1 if last >= 0 else 0)
 
 
-@dataclass(slots=True)
-class Tally:
-    """What happened since the generator started, and the lags since they were last taken."""
-
-    sent: int = 0
-    done: int = 0
-    lags_ns: list[int] = field(default_factory=list)
-
-
 class OpenLoop:
     """Sends what its streams intend, and records what becomes of it."""
 
@@ -79,9 +68,7 @@ class OpenLoop:
         self,
         *,
         transport: Transport,
-        requests: tuple[tuple[str, bytes], ...],
-        sized: Callable[[Size], tuple[str, bytes]],
-        profile: Profile,
+        source: Source,
         writer: Writer,
         now_ns: Callable[[], int],
         in_flight_max: int,
@@ -91,17 +78,15 @@ class OpenLoop:
         worker: int = 0,
         workers: int = 1,
     ) -> None:
-        self._transport, self._requests, self._sized = transport, requests, sized
-        self._profile, self._writer = profile, writer
+        self._transport, self._source, self._writer = transport, source, writer
         self._now_ns, self._in_flight_max, self._limit_ns = now_ns, in_flight_max, limit_ns
         self._on_record, self._on_broken = on_record, on_broken
         self._worker, self._workers = worker, workers
-        self._expected = profile.status_expected
-        self._timeout_ns = round(profile.timeout_s * NS)
-        self._patience_ns = None if profile.patience_s is None else round(profile.patience_s * NS)
+        self._conversation = source.profile.conversing
         self._flying: dict[gevent.Greenlet, tuple[OpenStream, int, int]] = {}
         self.streams: dict[str, OpenStream] = {}
-        self.tally = Tally()
+        self._sender = Sender(transport, source, now_ns, self.streams.keys())
+        self.tally = self._sender.tally
 
     @property
     def in_flight(self) -> int:
@@ -127,6 +112,7 @@ class OpenLoop:
         stream = self.streams[name]
         if stream.end_ns is None:
             stream.end_ns = max(end_ns, stream.launched_ns())
+            stream.over.set()
             next_ns = stream.begin_ns + stream.shape.offset_ns(stream.next_index)
             if next_ns >= stream.end_ns and stream.dispatcher is not None:
                 stream.dispatcher.kill(block=False)  # it only sleeps until an arrival that will not be
@@ -145,7 +131,7 @@ class OpenLoop:
 
     def _give_up(self) -> None:
         gevent.killall([stream.dispatcher for stream in self.streams.values()])
-        gevent.killall(list(self._flying), exception=_GivenUp)
+        gevent.killall(list(self._flying), exception=GivenUp)
         for stream, index, intended_ns in self._flying.values():  # those that never came to run
             self._record(unsent(index, stream.name, intended_ns, self._now_ns(), "the generator stopped first"), 0)
         self._flying.clear()
@@ -158,6 +144,7 @@ class OpenLoop:
     def _dispatch(self, stream: OpenStream) -> None:
         in_a_row = 0
         for index, intended_ns in stream.arrivals_ns(self._limit_ns):
+            made = self._source.prepared(stream.name, index, stream.shape.size(index))
             while (wait_ns := intended_ns - self._now_ns()) > 0:
                 gevent.sleep(wait_ns / NS)
                 in_a_row = 0
@@ -168,70 +155,55 @@ class OpenLoop:
                 in_a_row = 0
             in_a_row += 1
             stream.next_index = index + stream.workers
-            self._launch(stream, index, intended_ns)
+            self._launch(stream, index, intended_ns, made)
 
-    def _launch(self, stream: OpenStream, index: int, intended_ns: int) -> None:
+    def _launch(self, stream: OpenStream, index: int, intended_ns: int, made: Prepared) -> None:
         if len(self._flying) >= self._in_flight_max:
             why = f"{self._in_flight_max} requests were in flight already"
             self._record(unsent(index, stream.name, intended_ns, self._now_ns(), why), 0)
             return
-        greenlet = gevent.Greenlet(self._one, stream, index, intended_ns)
+        greenlet = gevent.Greenlet(self._one, stream, index, intended_ns, made)
         self._flying[greenlet] = stream, index, intended_ns
         greenlet.start()
 
-    def _one(self, stream: OpenStream, index: int, intended_ns: int) -> None:
-        size = stream.shape.size(index)
-        method, raw = self._requests[index % len(self._requests)] if size is None else self._sized(size)
-        exchange = Exchange(self._transport, raw, method, self._profile.answer(), self._expected)
-        ending: Ending = "own-fault"
+    def _one(self, stream: OpenStream, index: int, intended_ns: int, made: Prepared) -> None:
+        turn: Turn | None = Turn(stream.name, index, intended_ns, made)
         try:
-            ending = self._exchange(exchange, intended_ns)
-        finally:  # a record for each arrival, whatever is thrown
+            while turn is not None:
+                turn = self._take(turn, stream)
+        except GivenUp:
+            return  # what it was about has its record
+        finally:
             self._flying.pop(gevent.getcurrent(), None)
-            self._finish(exchange, ending, stream, index, intended_ns)
 
-    def _exchange(self, exchange: Exchange, intended_ns: int) -> Ending:
-        seen = exchange.seen
-        left_ns = intended_ns + self._timeout_ns - self._now_ns()
-        if left_ns <= 0:
-            seen.error = "the generator reached it after its time limit"
-            return "own-fault"
-        self.tally.sent += 1
-        self.tally.lags_ns.append(self._timeout_ns - left_ns)
+    def _take(self, turn: Turn, stream: OpenStream) -> Turn | None:
+        """Send what a user asks, and think about the next question, if there is one."""
+        visit = self._sender.visit(turn)
         try:
-            ending = exchange.run(left_ns / NS)
-        except _GivenUp:
-            seen.error = "the generator stopped first"
-        except Exception:
-            log.exception("a defect of the generator, recorded as unsent")
-            seen.error = "a defect of the generator: see generator.log"
-        else:
-            self.tally.sent -= seen.sent_ns is None
-            return ending
-        return "own-fault"
-
-    def _finish(self, exchange: Exchange, ending: Ending, stream: OpenStream, index: int, intended_ns: int) -> None:
-        seen: Seen = exchange.seen
-        record = record_of(
-            index=index,
-            stream=stream.name,
-            intended_ns=intended_ns,
-            ended_ns=self._now_ns(),
-            ending=ending,
-            seen=seen,
-            answer=exchange.answer,
-            expected=self._expected,
-            patience_ns=self._patience_ns,
-        )
-        self._record(record, seen.body_bytes)
-        exchange.settle(ending)
+            visit.run()
+        finally:  # a record for each arrival, whatever is thrown
+            record = visit.record()
+            talk = self._conversation
+            last = talk is None or turn.number + 1 >= talk.turns or record.outcome not in GOOD or stream.over.is_set()
+            if last:
+                self._flying.pop(gevent.getcurrent(), None)
+            self._record(record, visit.body_bytes)
+            visit.settle()
+        if talk is None or last:
+            return None
+        think_s = talk.thinks_s(chance_of(self._source.texts.seed, stream.name, turn.arrival, f"think {turn.number}"))
+        intended_ns = record.end_ns + round(think_s * NS)
+        said = (*turn.said, turn.made.asked, visit.said)
+        made = self._source.prepared(stream.name, turn.arrival, stream.shape.size(turn.arrival), said)
+        over = stream.over.wait(max(0.0, (intended_ns - self._now_ns()) / NS))
+        return None if over else Turn(stream.name, turn.arrival, intended_ns, made, turn.number + 1, said)
 
     def _record(self, record: Record, body_bytes: int) -> None:
         try:
             self._writer.write(record)
         except OSError as error:
             self._on_broken(f"requests.jsonl cannot be written: {error}")
-        self.tally.done += 1
+        self.tally.done += record.turn == 0
         self._on_record(record, body_bytes)
 
     def sample(self, now_ns: int, cpu_share: float) -> dict[str, Any]:

@@ -12,14 +12,15 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any
+from typing import Any, get_args
 
 from pydantic_core import from_json
 
 from chaos.clock import NS, Clock
+from loadgen.nonces import Echo
 from loadgen.plan import Plan
 from loadgen.pod.pages import LINE_MAX_BYTES
-from loadgen.records import OUTCOMES, Record
+from loadgen.records import OUTCOMES, TURN, Record
 from loadgen.shapes import Poisson, shape_from_plain
 from loadgen.shapes.base import Shape
 
@@ -30,13 +31,13 @@ APART_NS = 60 * NS
 
 NUMBER_MAX = 2**53
 
-TIMES = ("intended_ns", "end_ns", "sent_ns", "first_byte_ns", "first_token_ns")
-NUMBERS = ("status", "tokens_in", "tokens_out")
+TIMES = ("intended_ns", "end_ns", "sent_ns", "first_byte_ns", "first_token_ns", "last_end_ns")
+NUMBERS = ("status", "tokens_in", "tokens_out", "leaves_after")
 FIELDS: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(("id", *TIMES[:2]), (int,)),
+    **dict.fromkeys(("id", "turn", "attempts", *TIMES[:2]), (int,)),
     **dict.fromkeys((*TIMES[2:], *NUMBERS), (int, NoneType)),
     **dict.fromkeys(("stream", "outcome"), (str,)),
-    **dict.fromkeys(("error", "replica", "finish_reason"), (str, NoneType)),
+    **dict.fromkeys(("error", "replica", "finish_reason", "last_outcome", "echo"), (str, NoneType)),
     "token_gaps_ns": (list, NoneType),
 }
 COUNTS = ("due", "sent", "done", "in_flight")
@@ -80,6 +81,10 @@ class Intake:
         self._plan, self._clock, self._left_bytes = plan, clock, room_bytes
         self._flows: dict[str, _Flow] = {}
         self._samples = 0
+        talk = plan.profile.conversing
+        self._turns = talk.turns if talk else 1
+        retries = plan.profile.retries
+        self._attempts = retries.attempts if retries else 1
 
     @classmethod
     def of(cls, plan: Plan, place: Plan) -> Intake:
@@ -116,17 +121,20 @@ class Intake:
                 raise BadRecords(f"requests.jsonl has a line that is no record of its own: {why}")
             self._flows[record["stream"]].taken += 1
         for name, flow in self._flows.items():
-            if flow.taken > math.ceil(due[name] / self._plan.workers):
+            if flow.taken > math.ceil(due[name] / self._plan.workers) * self._turns:
                 raise BadRecords(f"requests.jsonl has more records of {name} than its plan has arrivals by now")
 
     def _no_part_of_it(self, record: Mapping[str, Any], due: Mapping[str, int], latest_ns: int) -> str:
         """Why a record is not of this pod's part of the plan; empty if it is."""
         if record["stream"] not in due:
             return "of another stream"
-        if record["id"] % self._plan.workers != self._plan.worker:
+        arrival = record["id"] - record["turn"] * TURN
+        if arrival % self._plan.workers != self._plan.worker:
             return "of another worker"
-        if not 0 <= record["id"] < due[record["stream"]]:
+        if not 0 <= arrival < due[record["stream"]]:
             return "of an arrival that is not due yet"
+        if not (0 <= record["turn"] < self._turns and 0 < record["attempts"] <= self._attempts):
+            return "of a turn or an attempt that no client of its makes"
         times = [record[name] for name in TIMES if record[name] is not None]
         if not all(self._plan.clock.utc_ns - APART_NS <= at_ns <= latest_ns for at_ns in times):
             return "of another time"
@@ -167,9 +175,11 @@ def _no_record(record: Mapping[str, Any]) -> str:
     for name, types in FIELDS.items():
         if type(record[name]) not in types:
             return f"its {name} is none"
-    if record["outcome"] not in OUTCOMES:
+    if record["outcome"] not in OUTCOMES or record["last_outcome"] not in (None, *OUTCOMES):
         return "its outcome is none"
-    numbers = [record[name] or 0 for name in NUMBERS] + (record["token_gaps_ns"] or [])
+    if record["echo"] not in (None, *get_args(Echo)):
+        return "its echo is none"
+    numbers = [record[name] or 0 for name in (*NUMBERS, "turn", "attempts")] + (record["token_gaps_ns"] or [])
     if not ({*map(type, numbers)} <= {int} and max(numbers) < NUMBER_MAX and min(numbers) > -NUMBER_MAX):
         return "it has a number that is none"
     return ""

@@ -12,9 +12,22 @@ from chaos.errors import UsageError
 from loadgen.shapes.base import Shape
 from loadgen.shapes.patterns import RATE_MAX_RPS, Poisson, Ramp, Spike, Steady, Step
 from loadgen.shapes.trace import Replay
+from loadgen.shapes.trace_files import read_trace
 from loadgen.shapes.users import Users
 
-__all__ = ["RATE_MAX_RPS", "Poisson", "Ramp", "Replay", "Shape", "Spike", "Steady", "Step", "Users", "shape_from_plain"]
+__all__ = [
+    "RATE_MAX_RPS",
+    "Poisson",
+    "Ramp",
+    "Replay",
+    "Shape",
+    "Spike",
+    "Steady",
+    "Step",
+    "Users",
+    "read_trace",
+    "shape_from_plain",
+]
 
 KINDS: Mapping[str, type[Any]] = {"steady": Steady, "ramp": Ramp, "step": Step, "spike": Spike}
 

@@ -12,7 +12,18 @@ from typing import Any, NamedTuple
 
 from chaos.clock import NS
 
-__all__ = ["NEVER_NS", "UNIT", "ArrivalTimes", "Point", "Shape", "Size", "arrival_times", "exact", "rounded"]
+__all__ = [
+    "BLOCK_WORDS",
+    "NEVER_NS",
+    "UNIT",
+    "ArrivalTimes",
+    "Point",
+    "Shape",
+    "Size",
+    "arrival_times",
+    "exact",
+    "rounded",
+]
 
 NEVER_NS = 2**62
 """The offset of an arrival that a finite shape does not have: over a century after the begin."""
@@ -25,11 +36,19 @@ class Point(NamedTuple):
     rate_rps: float
 
 
+BLOCK_WORDS = 512
+"""How much text one block of a trace stands for, in tokens, as Mooncake's traces have it."""
+
+
 class Size(NamedTuple):
-    """How large one request is and how large its answer is to be, in the profile's own units; None: as usual."""
+    """How large one request is and how large its answer is to be, in the profile's own units; None: as usual.
+
+    `blocks` name the text that it begins with, block by block: requests that begin with the same ones share a prefix.
+    """
 
     size_in: int | None
     size_out: int | None
+    blocks: tuple[int, ...] = ()
 
 
 class Shape(ABC):

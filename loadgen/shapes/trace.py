@@ -1,22 +1,23 @@
-"""Replay of recorded traffic: arrival times, and how large each request was, from a CSV file."""
+"""Replay of recorded traffic: arrival times, and how large each request was. `trace_files` reads them."""
 
 from __future__ import annotations
 
 import bisect
-import csv
 import itertools
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from chaos.clock import NS
 from chaos.errors import UsageError
 from loadgen.shapes.base import NEVER_NS, Point, Shape, Size
 
-__all__ = ["ARRIVALS_MAX", "SIZE_MAX", "Replay", "read_trace"]
+__all__ = ["ARRIVALS_MAX", "BLOCKS_MAX", "SIZE_MAX", "Replay"]
 
 ARRIVALS_MAX = 200_000
 """A trace travels to the generator, and into the journal, in one line."""
+
+BLOCKS_MAX = 2_000_000
+"""The names of blocks of all arrivals together, for the same reason."""
 
 SIZE_MAX = 1_000_000
 """Bytes or tokens of one request: larger ones are no load, but a test of limits."""
@@ -41,8 +42,10 @@ class Replay(Shape):
         if self.sizes and len(self.sizes) != len(self.offsets_ns):
             raise UsageError(f"Replay: {len(self.sizes)} sizes for {len(self.offsets_ns)} arrivals")
         for number, size in enumerate(self.sizes):
-            if any(value is not None and not 0 <= value <= SIZE_MAX for value in size):
+            if any(value is not None and not 0 <= value <= SIZE_MAX for value in size[:2]):
                 raise UsageError(f"Replay: arrival {number} has a size out of 0..{SIZE_MAX}")
+        if (blocks := sum(len(size.blocks) for size in self.sizes)) > BLOCKS_MAX:
+            raise UsageError(f"Replay: {blocks} blocks of text are over {BLOCKS_MAX}", "cut the trace")
 
     def offset_ns(self, index: int) -> int:
         return self.offsets_ns[index] if index < len(self.offsets_ns) else NEVER_NS
@@ -63,39 +66,16 @@ class Replay(Shape):
         return f"replay of {len(self.offsets_ns)} arrivals over {self.offsets_ns[-1] / NS:.1f} s"
 
     def plain(self) -> dict[str, Any]:
-        return {"kind": "replay", "offsets_ns": list(self.offsets_ns), "sizes": [list(size) for size in self.sizes]}
+        sizes = [[*size[:2], *([list(size.blocks)] if size.blocks else [])] for size in self.sizes]
+        return {"kind": "replay", "offsets_ns": list(self.offsets_ns), "sizes": sizes}
 
     @classmethod
     def from_plain(cls, data: dict[str, Any]) -> Replay:
         """The trace that `plain` described. Raises `UsageError` if it is none."""
         try:
-            return cls(tuple(map(int, data["offsets_ns"])), tuple(Size(*size) for size in data["sizes"]))
-        except (KeyError, TypeError, ValueError):
+            sizes = (
+                Size(size[0], size[1], *(tuple(map(int, blocks)) for blocks in size[2:])) for size in data["sizes"]
+            )
+            return cls(tuple(map(int, data["offsets_ns"])), tuple(sizes))
+        except (IndexError, KeyError, TypeError, ValueError):
             raise UsageError("shape: replay without offsets_ns and sizes") from None
-
-
-def read_trace(path: Path, *, speed: float = 1.0) -> Replay:
-    """Read a CSV file: column `at_s` (seconds from the begin), if wanted `size_in` and `size_out`, a line an arrival.
-
-    `size_in` and `size_out` are bytes of the body for profile `http` (which has no `size_out`), and tokens for
-    `openai-chat`. `speed` above 1 lets time run faster. Raises `UsageError`, naming the line, for anything else.
-    """
-    if not speed > 0:
-        raise UsageError(f"speed: {speed} is not above 0")
-    offsets, sizes = [], []
-    with path.open(newline="") as file:
-        rows = csv.DictReader(file)
-        names = set(rows.fieldnames or ())
-        if "at_s" not in names:
-            raise UsageError(f"{path}: no column at_s in its first line", "write at_s,size_in,size_out")
-        for row in rows:
-            try:
-                offsets.append(round(float(row["at_s"]) / speed * NS))
-                sizes.append(Size(_number(row.get("size_in")), _number(row.get("size_out"))))
-            except (TypeError, ValueError, OverflowError):
-                raise UsageError(f"{path}, line {rows.line_num}: not an arrival: {row}") from None
-    return Replay(tuple(offsets), tuple(sizes) if names & {"size_in", "size_out"} else ())
-
-
-def _number(text: str | None) -> int | None:
-    return int(text) if text else None

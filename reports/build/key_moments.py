@@ -2,12 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 
-import polars as pl
-
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
-from chaos.history.sli import GOOD
+from chaos.history.sli import BAD
 from reports.formatting import count, plural
 from reports.model.parts import BudgetSeries, Moment
 
@@ -89,7 +87,7 @@ def _evictions(budgets: Sequence[BudgetSeries]) -> list[Moment]:
 
 def _requests(history: History) -> Iterator[Moment]:
     """The first and the last request that was not answered in full; the generator's own failures are not users'."""
-    bad = history.requests.filter(~pl.col("outcome").is_in((*GOOD, "unsent"))).sort("intended_ns")
+    bad = history.requests.filter(BAD).sort("intended_ns")
     if bad.is_empty():
         return
     first, last = bad.row(0, named=True), bad.row(-1, named=True)

@@ -7,7 +7,7 @@ import polars as pl
 
 from chaos.clock import NS
 from chaos.history import History
-from chaos.history.sli import GOOD, SENT, response_s
+from chaos.history.sli import GOOD, NOT_JUDGED, VALID, response_s
 from chaos.slo import REQUESTS_FOR_P99
 from reports.model.parts import Buckets, HeatMap, LatencySeries, Missing, TrafficSeries
 
@@ -70,7 +70,10 @@ def _flowing(history: History) -> Sequence[tuple[int, int]]:
     return joined
 
 
-OUTCOMES = ("refused", "failed", "unanswered", "truncated", "late", "unsent")
+OUTCOMES = (
+    *("foreign", "wrong", "refused", "failed", "shed"),
+    *("unanswered", "truncated", "late", "disconnected", "unsent"),
+)
 """Every outcome but `ok`, in the order in which they are drawn."""
 BINS_PER_DECADE = 8
 LEAST_EXPECTED = 3
@@ -86,7 +89,7 @@ def records(history: History) -> pl.DataFrame:
         "token_gaps_ns",
         pl.col("outcome").cast(pl.Categorical).alias("outcome"),
         pl.col("outcome").is_in(GOOD).alias("answered"),
-        SENT.alias("valid"),
+        VALID.alias("valid"),
         response_s().alias("latency_s"),
         response_s("first_token_ns").alias("first_s"),
     )
@@ -228,8 +231,9 @@ def heat_map(table: pl.DataFrame, buckets: Buckets, traffic: TrafficSeries) -> H
 
 
 def _unanswered(traffic: TrafficSeries) -> tuple[int | None, ...]:
-    unsent = traffic.outcomes.get("unsent", (0,) * len(traffic.offered))
+    none = (0,) * len(traffic.offered)
+    others = zip(*(traffic.outcomes.get(name, none) for name in NOT_JUDGED), strict=True)
     return tuple(
-        None if offered is None else offered - (answered or 0) - (lost or 0)
-        for offered, answered, lost in zip(traffic.offered, traffic.answered, unsent, strict=True)
+        None if offered is None else offered - (answered or 0) - sum(count or 0 for count in lost)
+        for offered, answered, lost in zip(traffic.offered, traffic.answered, others, strict=True)
     )

@@ -48,17 +48,19 @@ def result_words(one: AtRate) -> str:
 
 def headings(slo: Slo) -> tuple[str, ...]:
     """What the cells are."""
-    return ("held", "answered", "availability", *(INDICATORS[name][0] for name, _ in slo.times))
+    return ("held", "answered", "goodput", "availability", *(INDICATORS[name][0] for name, _ in slo.times))
 
 
 def cells(one: AtRate, slo: Slo) -> tuple[str, ...]:
-    """How often it held, answers a second, availability and percentiles with their confidence intervals."""
+    """How often it held, answers and good ones a second, availability and percentiles with confidence intervals."""
     rates = [step.answered_rps for step in one.known if step.answered_rps is not None]
+    good = [step.goodput_rps for step in one.known if step.goodput_rps is not None]
     share, bar = one.availability
     times = [one.p99_s(name) for name, _ in slo.times]
     return (
         f"{one.held} of {len(one.known)}" + (f", {one.unknown} unknown" if one.unknown else ""),
         words.rate(sum(rates) / len(rates) if rates else None),
+        words.rate(sum(good) / len(good) if good else None),
         f"{words.share(share)} ({words.share(bar.low)} to {words.share(bar.high)})" if one.known else words.share(None),
         *(f"{words.duration(value)} ({_bar(its)})" if one.known else words.duration(None) for value, its in times),
     )

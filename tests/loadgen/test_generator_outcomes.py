@@ -26,6 +26,8 @@ HTTP = {
     "/continue": ("ok", 200),
     "/status/500": ("failed", 500),
     "/status/302": ("failed", 302),
+    "/status/503": ("shed", 503),
+    "/status/529": ("shed", 529),
     "/garbage": ("failed", None),
     "/reset": ("failed", None),
     "/silent": ("failed", None),
@@ -88,9 +90,10 @@ def test_an_unstreamed_chat_answer_is_read_as_one(tmp_path: Path, server: Served
     [
         ("/api/429", True, "unsent"),
         ("/api/401", True, "unsent"),
-        ("/status/429", True, "failed"),  # the service's own, which the proxy passed on
+        ("/status/429", True, "shed"),  # the service's own, which the proxy passed on
+        ("/status/503", True, "shed"),
         ("/api/503", True, "failed"),  # no endpoint is ready: that is about the service
-        ("/api/429", False, "failed"),  # nothing stands in between
+        ("/api/429", False, "shed"),  # nothing stands in between
     ],
 )
 def test_what_the_api_server_did_not_pass_on_is_not_the_services_failure(

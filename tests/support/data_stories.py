@@ -27,10 +27,18 @@ def read(
     outcome: Outcome = "ok",
     reason: str = "",
     container: str = "",
+    times: int = 6,
 ) -> Story:
-    """A replica is read; without a digest its file was not found."""
+    """A replica is read; without a digest its file was not found. Its answers are `answer` all `times`."""
     files = {} if digest is None else {PATH: digest}
-    detail = {"wanted": [PATH], "files": files, "answer": answer, "reason": reason, "container": container}
+    detail = {
+        "wanted": [PATH],
+        "files": files,
+        "answer": answer,
+        "answers": [] if answer is None else [answer] * times,
+        "reason": reason,
+        "container": container,
+    }
     ref = Ref("Pod", NAMESPACE, f"model-{uid}", uid)
     before = story.parts.get("actions", ())
     action = Action(f"read-{uid}-{at_s}", "read-data", ref, at(at_s), at(at_s + 1), outcome, None, detail)

@@ -10,7 +10,7 @@ from chaos.checks.advice.model import Advice, Case, patch_of
 from chaos.checks.verdict import Finding
 from chaos.clock import NS, seconds
 from chaos.history.facts.replica_counts import ready_replicas
-from chaos.history.sli import GOOD
+from chaos.history.sli import BAD, GOOD
 from chaos.objects.base import Raw
 from chaos.review.shapes import handler_of
 from chaos.review.termination import OPEN_S
@@ -149,7 +149,7 @@ def _broken_off(case: Case) -> str:
 
 def _around_ends(case: Case) -> bool:
     """Whether most bad requests overlap the end of a pod that went in order, none of them while nobody was ready."""
-    bad = case.history.requests.filter(~pl.col("outcome").is_in((*GOOD, "unsent")))
+    bad = case.history.requests.filter(BAD)
     ends = [
         (life.terminating_ns, (life.gone_ns or life.terminating_ns) + AROUND_NS)
         for life in case.lives

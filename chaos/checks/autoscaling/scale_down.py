@@ -17,7 +17,7 @@ from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import load_spikes
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import desired_replicas
-from chaos.history.sli import GOOD, meant_within
+from chaos.history.sli import BAD, meant_within
 from chaos.semantics import Bound
 from chaos.semantics.hpa.bounds import MEASURED, fall_bound
 from chaos.semantics.hpa.stabilization import down_steps
@@ -133,7 +133,7 @@ def _taken(history: History, begin_ns: int, until_ns: int) -> Iterator[tuple[Evi
         at_ns = life.terminating_ns or 0
         there = (pl.col("sent_ns") <= at_ns) & (pl.col("end_ns") >= at_ns) & (pl.col("replica") == life.name)
         rows = history.requests.filter(there)
-        lost = rows.filter(~pl.col("outcome").is_in(GOOD)).height
+        lost = rows.filter(BAD).height
         text = f"{life.name} was taken with {plural(rows.height, 'answer')} under way"
         yield Evidence(at_ns, f"{text}, {lost} of them lost" if lost else text), rows.height, lost
 

@@ -17,10 +17,10 @@ from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.offered_load import LoadSpike
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
-from chaos.history.sli import GOOD, INDICATORS, SENT, TOKEN_TIMES, meant_within, untimed
+from chaos.history.sli import GOOD, INDICATORS, SENT, TOKEN_TIMES, VALID, meant_within, untimed
 from chaos.semantics import Bound
 from chaos.semantics.hpa.bounds import MEASURED, decision_bound, metric_bound
-from chaos.slo import Slo
+from chaos.slo import Slo, judged_requests
 
 __all__ = [
     "REQUESTS_MIN",
@@ -56,7 +56,8 @@ def regained_ns(
     Begins that leave less than ten seconds, or fewer than twenty requests, do not count. None: users were not well
     again before the spike ended. Unless `blank`, full answers of streams without any token miss no time of tokens.
     """
-    table = _valid(history, begin_ns, end_ns).sort("intended_ns", descending=True)
+    table = judged_requests(history.requests.filter(meant_within(begin_ns, end_ns)), slo)
+    table = table.sort("intended_ns", descending=True)
     # A time that is undefined for a request (one token only) is not over; one that failed has infinite times.
     over = {name: INDICATORS[name][1].fill_null(0) > limit_s for name, limit_s in slo.times}
     bad = ~pl.col("outcome").is_in(GOOD)
@@ -83,14 +84,14 @@ def regained_ns(
 
 
 def _valid(history: History, begin_ns: int, end_ns: int) -> pl.DataFrame:
-    """The requests of a span that count: all but those that were never sent."""
-    return history.requests.filter(meant_within(begin_ns, end_ns) & SENT)
+    """The requests of a span that count: all but those that were never sent, or whose clients were to leave."""
+    return history.requests.filter(meant_within(begin_ns, end_ns) & VALID)
 
 
 def not_sent(history: History, begin_ns: int, end_ns: int) -> str:
     """How much of the load of a span was never sent, in words; empty where it was one request in a hundred at most."""
-    count = history.requests.filter(meant_within(begin_ns, end_ns)).height
-    missed = count - _valid(history, begin_ns, end_ns).height
+    meant = history.requests.filter(meant_within(begin_ns, end_ns))
+    count, missed = meant.height, meant.filter(~SENT).height
     return f"{missed} of {plural(count, 'request')} of the spike were never sent" if missed > 0.01 * count else ""
 
 

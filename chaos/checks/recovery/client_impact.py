@@ -22,7 +22,7 @@ from chaos.history.facts.canary import canary_slowest_s, requests_to, tokens_of
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans, ready_endpoints
 from chaos.history.facts.routing import of_service, uneven_by_spec
-from chaos.history.sli import GOOD, SENT, meant_within, response_s
+from chaos.history.sli import BAD, GOOD, SENT, VALID, meant_within, response_s
 from chaos.semantics import Bound, Part, Timings, Unpromised
 from loadgen.origin import HostDirect
 
@@ -88,8 +88,7 @@ def first_failed_ns(history: History, begin_ns: int, end_ns: int) -> int | None:
     One that was under way at `begin_ns` counts from there. A failed answer seldom names its replica, so those of
     all count. Only requests of which it was known by then that they failed after `begin_ns` and began before `end_ns`.
     """
-    failed = ~pl.col("outcome").is_in((*GOOD, "unsent"))
-    table = history.requests.filter(failed & (pl.col("end_ns") >= begin_ns) & (pl.col("intended_ns") <= end_ns))
+    table = history.requests.filter(BAD & (pl.col("end_ns") >= begin_ns) & (pl.col("intended_ns") <= end_ns))
     first = table.select(pl.col("intended_ns").min()).item()
     return None if first is None else max(int(first), begin_ns)
 
@@ -133,7 +132,7 @@ def latency_back_ns(history: History, begin_ns: int, end_ns: int) -> int | None:
     band = baseline_band(history)
     if band is None:
         return None
-    span = meant_within(begin_ns, end_ns) & SENT
+    span = meant_within(begin_ns, end_ns) & VALID
     table = history.requests.filter(span).sort("intended_ns").select("intended_ns", response_s().alias("s"))
     starts, took = table["intended_ns"].to_list(), table["s"].to_list()
     for first in range(len(took) - BLOCK + 1):

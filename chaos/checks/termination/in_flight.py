@@ -134,7 +134,7 @@ def unnamed(history: History, ends: Sequence[HeldRequests]) -> Unnamed:
     windows = [(one.name, *_window(one, history.ended_ns)) for one in ends]
     # A name that is no replica's, e.g. a router's, is none here.
     nameless = _taken(history).filter(pl.col("replica").is_null() | pl.lit(value=not names_replicas(history)))
-    lost = nameless.filter(pl.col("outcome").is_in(["refused", "failed", "truncated"]))
+    lost = nameless.filter(pl.col("outcome").is_in(["refused", "failed", "shed", "truncated"]))
     given_up = nameless.filter(pl.col("outcome") == "unanswered")
     waiting = [(pl.col("sent_ns") <= end) & (pl.col("end_ns") >= begin) for _, begin, end in windows]
     unanswered = given_up.filter(pl.any_horizontal(pl.lit(value=False), *waiting)).height
@@ -188,7 +188,7 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
     strange = errors.filter(~pl.col("status").is_in(list(usual)) & (pl.col("status") >= SERVER_ERROR))
     promised = termination(ending.life.spec, timings, grace_s=ending.grace_s)
     window = (pl.col("end_ns") >= ending.asked_ns - SLACK_NS) & (pl.col("sent_ns") <= until_ns)
-    meanwhile = _taken(history).filter(window)
+    meanwhile = _taken(history).filter(window & (pl.col("outcome") != "disconnected"))
     bare = meanwhile.join(hollow_answers(history), on=["stream", "id"], how="semi")
     whole = meanwhile["outcome"].is_in(GOOD).all() and not meanwhile["replica"].null_count() and bare.is_empty()
     hook = _failed_hooks(history).get(ending.life.uid)
@@ -298,4 +298,4 @@ def _is_error() -> pl.Expr:
 
 
 def _errors(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.filter((pl.col("outcome") == "failed") & _is_error())
+    return rows.filter(pl.col("outcome").is_in(["failed", "shed"]) & _is_error())

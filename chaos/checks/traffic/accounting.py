@@ -20,7 +20,7 @@ from chaos.clock import NS
 from chaos.errors import plural
 from chaos.history import History, Stream
 from chaos.history.cache import once
-from chaos.history.sli import GOOD, SENT, hollow, meant_within
+from chaos.history.sli import GOOD, OF_ARRIVALS, SENT, hollow, meant_within
 from loadgen.shapes import Steady, shape_from_plain
 from loadgen.shapes.base import Shape
 from loadgen.shapes.users import Users
@@ -87,7 +87,10 @@ def out_of_place(stream: Stream, rows: pl.DataFrame) -> int:
     return int(beside.select((apart.is_null() | (apart > TOLERANCE_NS)).sum()).item())
 
 
-FATES = ("ok", "late", "truncated", "failed", "unanswered", "refused", "unsent")
+FATES = (
+    *("ok", "late", "disconnected", "truncated", "wrong", "foreign"),
+    *("failed", "shed", "unanswered", "refused", "unsent"),
+)
 """Best first: of two records of one arrival the better is believed when the question is whether a FAIL is sure."""
 
 EARLY_NS = round(START_LAG_MAX_S * NS)
@@ -146,7 +149,7 @@ def account(history: History, *, objective_s: float | None = None, span: tuple[i
 
     `objective_s` is the shortest latency that is to be judged, if any is.
     """
-    table = history.requests
+    table = history.requests.filter(OF_ARRIVALS)
     if span:
         table = table.filter(meant_within(*span))
     once = _best_of_each(table)

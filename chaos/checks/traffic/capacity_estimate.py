@@ -36,6 +36,7 @@ class RateDetail:
     availability_low: float | None
     availability_high: float | None
     answered_rps: tuple[float | None, ...]
+    goodput_rps: tuple[float | None, ...]
     times: Mapping[str, TimeDetail]
 
 
@@ -105,6 +106,7 @@ class AtRate:
             availability_low=within.low,
             availability_high=within.high,
             answered_rps=tuple(one.answered_rps for one in self.known),
+            goodput_rps=tuple(one.goodput_rps for one in self.known),
             times={
                 name: TimeDetail(finite(value), finite(its.low), finite(its.high))
                 for name, (value, its) in times.items()

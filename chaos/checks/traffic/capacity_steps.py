@@ -13,8 +13,8 @@ from chaos.checks.traffic.windows import InStream
 from chaos.checks.verdict import Answer
 from chaos.history import History, Stream
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
-from chaos.history.sli import INDICATORS, SENT, meant_within
-from chaos.slo import Slo, nearest_rank
+from chaos.history.sli import INDICATORS, meant_within
+from chaos.slo import Slo, judged_requests, nearest_rank
 
 __all__ = ["CONFIDENCE", "Interval", "RateStep", "p99_ranks", "rate_steps", "share_interval"]
 
@@ -72,6 +72,7 @@ class RateStep:
 
     `answer`: PASS, the SLO held; FAIL, it did not; UNKNOWN, nobody can tell, for `reason`. `valid` and `bad` count
     requests, `times_s` are their times in order for each objective, infinite for those that were not answered.
+    `goodput_rps`: requests a second that kept every time of the SLO.
     `answered_rps`: full answers that ended within the stretch, a second. Far fewer than were asked for mean that a
     queue grew, and that a longer stretch would have held less.
     """
@@ -87,6 +88,7 @@ class RateStep:
     bad: int = 0
     answered_rps: float | None = None
     times_s: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    goodput_rps: float | None = None
 
     @property
     def known(self) -> bool:
@@ -108,7 +110,7 @@ def rate_steps(history: History, slo: Slo) -> tuple[RateStep, ...]:
 def _step(history: History, slo: Slo, stream: Stream) -> RateStep:
     window, end_ns = InStream(stream.name), history.ended_ns if stream.end_ns is None else stream.end_ns
     meant = meant_within(stream.begin_ns, end_ns)
-    table = history.requests.filter(meant & SENT)
+    table = judged_requests(history.requests.filter(meant), slo)
     finding = SloMet(slo, within=window)(history)
     users = finding.detail
     # Late requests arrive in a crowd: what the service makes of that is no measure of it, a FAIL least of all.
@@ -129,6 +131,7 @@ def _step(history: History, slo: Slo, stream: Stream) -> RateStep:
             (name, tuple(table.select(INDICATORS[name][1].alias("s"))["s"].drop_nulls().sort().to_list()))
             for name, _ in slo.times
         ),
+        goodput_rps=users.goodput_rps if isinstance(users, SloMetDetail) else None,
     )
 
 

@@ -14,7 +14,7 @@ from chaos.clock import NS
 from chaos.errors import plural
 from chaos.history import History
 from chaos.history.facts.offered_load import load_steps
-from chaos.history.sli import meant_within
+from chaos.history.sli import OF_ARRIVALS, meant_within
 
 __all__ = ["RateOffered", "RateOfferedDetail"]
 
@@ -104,7 +104,7 @@ def _streams(history: History) -> Iterator[Obligation]:
     for stream in history.streams:
         if stream.end_ns is None:
             yield unknown(stream.name, f"traffic {stream.name} has no recorded end", SETTLE)
-        elif out_of_place(stream, history.requests.filter(pl.col("stream") == stream.name)):
+        elif out_of_place(stream, history.requests.filter((pl.col("stream") == stream.name) & OF_ARRIVALS)):
             text = f"records of traffic {stream.name} are not where its plan puts them"
             yield unknown(stream.name, text, SETTLE)
 
@@ -116,7 +116,8 @@ def _stretches(history: History) -> Iterator[_Stretch]:
     for stream in history.streams:
         moments |= {stream.begin_ns, history.ended_ns if stream.end_ns is None else stream.end_ns}
     known = [stream.name for stream in history.streams]
-    sent = history.requests.filter(pl.col("stream").is_in(known) & pl.col("sent_ns").is_not_null())
+    of_known = pl.col("stream").is_in(known) & OF_ARRIVALS
+    sent = history.requests.filter(of_known & pl.col("sent_ns").is_not_null())
     for begin_ns, end_ns in itertools.pairwise(sorted(moments)):
         planned = sum(arrivals_within(stream, begin_ns, end_ns) for stream in history.streams)
         of_here = meant_within(begin_ns, end_ns)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 import polars as pl
 
 from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import finite, seconds_words, share_words
-from chaos.checks.traffic.accounting import ArrivalCounts, Arrivals, account, hollow_answers, is_closed
+from chaos.checks.traffic.accounting import ArrivalCounts, Arrivals, account, is_closed
+from chaos.checks.traffic.answers_right import leaked, leaks
 from chaos.checks.traffic.generator_health import GeneratorHealth
-from chaos.checks.traffic.windows import Window
+from chaos.checks.traffic.later_turns import later_turns
+from chaos.checks.traffic.slo_doubts import timed, under_way, whole
+from chaos.checks.traffic.windows import Window, flowing_s
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.errors import plural
 from chaos.history import History
-from chaos.history.sli import GOOD, INDICATORS, SENT, TOKEN_TIMES, TokenReading, read_tokens, response_s, untimed
+from chaos.history.sli import BAD, GOOD, INDICATORS, TOKEN_TIMES, TokenReading, meant_within, read_tokens, response_s
 from chaos.slo import REQUESTS_FOR_P99, Slo, SloReading, enough_requests, error_budget, nearest_rank, read_slo
 
 __all__ = ["PercentileDetail", "SloMet", "SloMetDetail"]
@@ -36,7 +39,11 @@ class PercentileDetail:
 
 @dataclass(frozen=True, slots=True)
 class SloMetDetail:
-    """What the requests came to; `times` by their name in `INDICATORS`, the span only for a window."""
+    """What the requests came to; `times` by their name in `INDICATORS`, the span only for a window.
+
+    `goodput_rps`: requests a second that kept every time. `shed`: requests that were turned away, of `asked`.
+    `attempts`: how often clients asked for those that were sent, further attempts counted.
+    """
 
     valid: int
     good: int
@@ -52,9 +59,15 @@ class SloMetDetail:
     tokens: TokenReading | None
     begin_ns: int | None
     end_ns: int | None
+    goodput_rps: float | None = None
+    shed: int = 0
+    asked: int = 0
+    attempts: int = 0
+    attempts_per_request: float | None = None
 
     @classmethod
-    def of(cls, reading: SloReading, arrivals: Arrivals, span: tuple[int, int] | None) -> SloMetDetail:
+    def of(cls, reading: SloReading, arrivals: Arrivals, flowed_s: float, span: tuple[int, int] | None) -> SloMetDetail:
+        attempts, each = attempts_of(arrivals)
         return cls(
             valid=reading.valid,
             good=reading.good,
@@ -62,7 +75,12 @@ class SloMetDetail:
             availability=reading.availability,
             error_budget=reading.budget,
             goodput=reading.goodput,
+            goodput_rps=round(reading.meeting / flowed_s, 3) if reading.meeting is not None and flowed_s else None,
             meeting_all_limits=reading.meeting,
+            shed=reading.shed,
+            asked=reading.asked,
+            attempts=attempts,
+            attempts_per_request=each,
             outcomes=dict(reading.outcomes),
             times={
                 name: PercentileDetail(finite(one.p99_s), one.objective_s, one.over, one.allowed)
@@ -104,82 +122,49 @@ class SloMet:
             absent = unknown("window", span, "a trial that has this window")
             return finding(self.name, rule, (), Summary("nothing", limit), nothing=absent)
         arrivals = account(history, objective_s=self.slo.shortest_s, span=span)
-        reading = read_slo(arrivals.requests, self.slo)
-        owed = _owed(reading, arrivals, _timed(history, arrivals, self.slo))
+        meant = history.requests.filter(meant_within(*span)) if span else history.requests
+        reading, flowed_s = read_slo(arrivals.requests, self.slo), flowing_s(history, span)
+        owed = _owed(reading, arrivals, timed(history, arrivals, self.slo))
         return finding(
             self.name,
             rule,
-            [*owed, *_whole(history, arrivals), *(_under_way(history, reading, span) if span else ())],
+            [
+                *owed,
+                *whole(history, arrivals),
+                *(under_way(history, reading, span) if span else ()),
+                *later_turns(history, self.slo, span, behind=arrivals.generator.behind),
+                *leaked(leaks(meant)),
+            ],
             Summary(
-                measured=", ".join((*_measures(reading), *_closed_loops(history))),
+                measured=", ".join((*_measures(reading, arrivals, flowed_s), *_closed_loops(history))),
                 limit=limit,
                 margin=_margin(reading),
-                detail=SloMetDetail.of(reading, arrivals, span),
+                detail=SloMetDetail.of(reading, arrivals, flowed_s, span),
                 evidence=_examples(arrivals.requests, reading),
             ),
         )
 
 
-def _timed(history: History, arrivals: Arrivals, slo: Slo) -> Arrivals:
-    """The arrivals as far as times of tokens go: of answers in one piece, and of a closed loop, nobody knows them."""
-    blank = untimed(history.requests).join(arrivals.requests, on=["stream", "id"], how="semi")
-    if blank.is_empty() or TOKEN_TIMES.isdisjoint(dict(slo.times)):
-        return arrivals
-    sure = arrivals.sure.join(blank, on=["stream", "id"], how="anti")
-    counts = replace(arrivals.counts, doubtful=arrivals.counts.doubtful + arrivals.sure.height - sure.height)
-    text = f"{plural(blank.height, 'full answer')} of streams in which no token was ever seen have no times of tokens"
-    return replace(arrivals, sure=sure, counts=counts, doubts=(*arrivals.doubts, text))
+def attempts_of(arrivals: Arrivals) -> tuple[int, float | None]:
+    """How often clients asked in all, and how often for each request that was sent; None if none was."""
+    sent = arrivals.requests.filter(pl.col("sent_ns").is_not_null())
+    attempts = int(sent["attempts"].fill_null(1).sum())
+    return attempts, round(attempts / sent.height, 3) if sent.height else None
 
 
 def _owed(reading: SloReading, arrivals: Arrivals, timed: Arrivals) -> Iterator[Obligation]:
     """That traffic flowed and is accounted for, and each objective; those of tokens over what is `timed`."""
-    if not reading.valid:
+    if not reading.asked:
         yield unknown("traffic", "no request was made", "let traffic flow")
-    settle = "a trial whose generator keeps up and accounts for every arrival" if reading.valid else "let traffic flow"
+    settle = "a trial whose generator keeps up and accounts for every arrival" if reading.asked else "let traffic flow"
     yield from (unknown("traffic", doubt, settle) for doubt in arrivals.doubts)
     if reading.unmetered:
         text = f"{plural(reading.unmetered, 'full answer')} without usage: nobody counted their tokens"
         yield unknown("tokens", text, "a server that sends usage, and a profile that asks for it")
     for doubt in timed.doubts[len(arrivals.doubts) :]:
         yield unknown("tokens", doubt, "a profile whose answers are streamed, or an SLO without times of tokens")
-    if reading.valid:
+    if reading.asked:
         yield from _objectives(reading, arrivals, timed)
-
-
-def _whole(history: History, arrivals: Arrivals) -> Iterator[Obligation]:
-    """That every full answer is known to be whole; listed only where one is not."""
-    bare = hollow_answers(history).join(arrivals.requests, on=["stream", "id"], how="semi")
-    if not bare.is_empty():
-        text = f"{plural(bare.height, 'full answer')} without a finish reason or tokens, as others of the stream have"
-        yield unknown("answers", f"{text}: a gateway may have ended what was cut behind it", REASON)
-
-
-REASON = "a gateway that passes a cut stream on as one, or a server that gives each answer its finish reason"
-
-
-def _under_way(history: History, reading: SloReading, span: tuple[int, int]) -> Iterator[Obligation]:
-    """That a window is met with the requests, too, that a fault of its own took and that were meant before it.
-
-    A request counts where it was meant to begin. Of long answers many are under way as a fault begins, and those that
-    came to grief are in no window of the fault's; listed only where that decides.
-    """
-    begins = [one.begin_ns for one in history.faults if one.landed_ns is not None]
-    begins = [at_ns for at_ns in begins if span[0] <= at_ns < span[1]]
-    before = (pl.col("intended_ns") < span[0]) & (pl.col("end_ns") >= min(begins, default=history.ended_ns + 1)) & SENT
-    met = history.requests.filter(before)
-    lost = met.filter(~pl.col("outcome").is_in(GOOD)).height
-    slo, valid = reading.slo, reading.valid
-    shares = [(one.over, one.count, 0.99) for one in reading.times.values()]
-    shares += [] if slo.availability is None else [(reading.bad, valid, slo.availability)]
-    if slo.goodput is not None and reading.meeting is not None:
-        shares.append((valid - reading.meeting, valid, slo.goodput))
-    kept = all(missed <= error_budget(share, count) for missed, count, share in shares)
-    if kept and any(missed + lost > error_budget(share, count + met.height) for missed, count, share in shares):
-        text = f"{lost} of {plural(met.height, 'request')} that were under way as the fault began came to grief"
-        yield unknown("the window", f"{text}, and were meant before the window: with them it is missed", WHOLE)
-
-
-WHOLE = "SloMet over all traffic of the trial, which has them"
 
 
 def _objectives(reading: SloReading, arrivals: Arrivals, timed: Arrivals) -> Iterator[Obligation]:
@@ -194,6 +179,11 @@ def _objectives(reading: SloReading, arrivals: Arrivals, timed: Arrivals) -> Ite
         missed = reading.bad > error_budget(slo.availability, reading.valid)
         enough = (reading.valid, enough_requests(slo.availability))
         yield _objective(words, sure.bad, may, enough, arrivals, missed=missed)
+    if slo.shed_max is not None:
+        may = error_budget(1 - slo.shed_max, sure.asked + arrivals.counts.doubtful)
+        missed = reading.shed > error_budget(1 - slo.shed_max, reading.asked)
+        enough = (reading.asked, enough_requests(1 - slo.shed_max))
+        yield _objective(f"shed: {plural(sure.shed, 'request')}", sure.shed, may, enough, arrivals, missed=missed)
     if slo.goodput is not None and known.meeting is not None and reading.meeting is not None:
         short = known.bad if behind else known.valid - known.meeting
         words = f"goodput: {plural(short, 'request')} missed a limit"
@@ -201,12 +191,12 @@ def _objectives(reading: SloReading, arrivals: Arrivals, timed: Arrivals) -> Ite
         missed = reading.valid - reading.meeting > error_budget(slo.goodput, reading.valid)
         enough = (reading.valid, enough_requests(slo.goodput))
         yield _objective(words, short, may, enough, timed, missed=missed)
-    for name, whole in reading.times.items():
+    for name, every in reading.times.items():
         of, which = (known, timed) if name in TOKEN_TIMES else (sure, arrivals)
         over = of.bad if behind else of.times[name].over
         count = max(of.times[name].count + which.counts.doubtful, REQUESTS_FOR_P99)
-        words = f"{INDICATORS[name][0]}: {plural(over, 'request')} over {whole.objective_s:g} s"
-        enough, missed = (whole.count, REQUESTS_FOR_P99), whole.over > whole.allowed
+        words = f"{INDICATORS[name][0]}: {plural(over, 'request')} over {every.objective_s:g} s"
+        enough, missed = (every.count, REQUESTS_FOR_P99), every.over > every.allowed
         yield _objective(words, over, count - nearest_rank(count), enough, which, missed=missed)
 
 
@@ -241,9 +231,13 @@ def _limits(slo: Slo) -> Iterator[str]:
         yield f"{INDICATORS[name][0]} at most {value:g} s"
     if slo.goodput is not None:
         yield f"goodput at least {slo.goodput:g}"
+    if slo.shed_max is not None:
+        yield f"at most {slo.shed_max:g} shed"
+    if slo.after_retries:
+        yield "as it was after clients had tried again"
 
 
-def _measures(reading: SloReading) -> Iterator[str]:
+def _measures(reading: SloReading, arrivals: Arrivals, flowed_s: float) -> Iterator[str]:
     if reading.availability is None:
         yield "no valid request"
         return
@@ -252,6 +246,13 @@ def _measures(reading: SloReading) -> Iterator[str]:
         yield f"{name} {seconds_words(one.p99_s)}"
     if reading.slo.goodput is not None and reading.goodput is not None:
         yield f"goodput {share_words(reading.goodput)}"
+    if reading.meeting is not None and flowed_s:
+        yield f"{reading.meeting / flowed_s:.4g}/s within every limit"
+    if reading.shed:
+        yield f"{reading.shed} of {reading.asked} shed"
+    attempts, each = attempts_of(arrivals)
+    if each is not None and attempts > arrivals.requests.height:
+        yield f"{each:g} attempts a request"
 
 
 def _closed_loops(history: History) -> Iterator[str]:
@@ -267,7 +268,7 @@ def _margin(reading: SloReading) -> str:
 
 def _examples(table: pl.DataFrame, reading: SloReading) -> tuple[Evidence, ...]:
     """The first bad requests, or else the slowest of those over the objective."""
-    bad = table.filter(~pl.col("outcome").is_in((*GOOD, "unsent"))).sort("end_ns").head(EXAMPLES)
+    bad = table.filter(BAD).sort("end_ns").head(EXAMPLES)
     slow = table.clear()
     if reading.latency is not None and bad.is_empty():
         slow = table.filter(pl.col("outcome").is_in(GOOD) & (response_s() > reading.latency.objective_s))

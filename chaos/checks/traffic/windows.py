@@ -7,7 +7,7 @@ from chaos.clock import NS
 from chaos.history import History
 from chaos.history.facts.offered_load import load_steps
 
-__all__ = ["InPhase", "InStream", "WhileRaised", "Window"]
+__all__ = ["InPhase", "InStream", "WhileRaised", "Window", "flowing_s"]
 
 
 class Window(Protocol):
@@ -107,3 +107,15 @@ class WhileRaised:
         if begin_ns >= end_ns:
             return f"the load was raised for less than {self.settle_s:g} s"
         return begin_ns, end_ns
+
+
+def flowing_s(history: History, span: tuple[int, int] | None) -> float:
+    """For how long traffic flowed in all, or in a span."""
+    first_ns, last_ns = span or (history.began_ns, history.ended_ns)
+    total_ns, until_ns = 0, first_ns
+    for stream in sorted(history.streams, key=lambda one: one.begin_ns):
+        end_ns = min(last_ns, history.ended_ns if stream.end_ns is None else stream.end_ns)
+        begin_ns = max(until_ns, stream.begin_ns)
+        total_ns += max(0, end_ns - begin_ns)
+        until_ns = max(until_ns, end_ns)
+    return total_ns / NS

@@ -9,6 +9,7 @@ from chaos.checks.recovery.delay_reasons import held_up_by
 from chaos.checks.recovery.losses import victims_of
 from chaos.checks.recovery.node_losses import is_member, node_losses
 from chaos.checks.trial.data_places import ends_with_pod, lasting_places, volume_of
+from chaos.checks.trial.same_answers import unlike
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.errors import plural
 from chaos.history import Action, History, Outcome
@@ -28,7 +29,7 @@ ANSWER = "the answer"
 
 @dataclass(frozen=True, slots=True)
 class DataReadingDetail:
-    """What one replica was found to hold: checksums by path, and its answer.
+    """What one replica was found to hold: checksums by path, its answer, and all that it gave to the same question.
 
     `after`: the first fault had begun; `since`: it was made, or a container that holds what was read restarted, after.
     """
@@ -39,6 +40,7 @@ class DataReadingDetail:
     outcome: Outcome
     files: Mapping[str, str]
     answer: str | None
+    answers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +90,8 @@ class DataSurvived:
     volume of its own that outlives it (a StatefulSet's claims); a file is gone; it lies in the container or in an
     emptyDir, so that it goes with its pod; or a replica waited for a claim that is stuck to a lost node.
     UNKNOWN: nothing was read before, what a replica held that was lost was not read again in one that came since, nor
-    what a later fault took in one that came since that, or a reading failed; or an answer differs that was not seen
-    twice before the first fault, both times the same.
+    what a later fault took in one that came since that, or a reading failed; or all answers of a replica differ
+    from those before, which were too few, or too unlike each other, to say that this is no chance.
     `answers` False compares files alone, for a service whose answers differ each time.
     """
 
@@ -131,15 +133,15 @@ class DataSurvived:
             for item, value in one.items():
                 if self.answers or item[0] != ANSWER:
                     shown.setdefault(item, []).append((one, value))
-        doubts = _unstable(shown)
         for item, found in shown.items():
             what = " on ".join(part for part in item[:2] if part)
             first, whose = found[0][1], found[0][0].detail.pod
-            doubt = doubts if item[0] == ANSWER else ""
+            before = [one.detail.answers for one, _ in found if not one.detail.after]
             for one, value in found:
-                if value != first:
+                why, settle = unlike(one.detail.answers, before) if item[0] == ANSWER else ("", "")
+                if why or (value != first and item[0] != ANSWER):
                     reason = f"{item[0]} of {one.detail.pod} is {value[:24]!r}, of {whose} it was {first[:24]!r}"
-                    reason, settle = (f"{reason}, but {doubt}", TWICE) if doubt else (reason, "")
+                    reason += f"{', but ' if settle else ', '}{why}" if why else ""
                     yield judged(what, reason, settle, measured=value[:24], bound=first[:24])
             again = any(one.detail.since for one, _ in found)
             lost = [one.detail.pod for one, _ in found if one.lost and not one.detail.after]
@@ -148,26 +150,6 @@ class DataSurvived:
                 yield unknown(what, reason, SETTLE)
             elif again and not found[0][0].detail.after:
                 yield Obligation(what, measured=f"the same in {plural(len(found), 'reading')}", bound=first[:24])
-
-
-TWICE = "a trial that reads twice in its baseline, of a server that then answers the same"
-
-
-def _unstable(shown: Mapping[Item, Sequence[tuple[_Reading, str]]]) -> str:
-    """Why an answer that differs proves nothing: it was not seen to be stable before the first fault.
-
-    Servers that batch requests may answer the same question otherwise from time to time, even without a temperature.
-    """
-    before = [
-        [value for one, value in found if not one.detail.after] for item, found in shown.items() if item[0] == ANSWER
-    ]
-    if any(len(set(values)) > 1 for values in before):
-        return "the answers differed before the first fault, too"
-    every = [value for values in before for value in values]
-    alike = len(every) > 1 and len(set(every)) == 1
-    if not alike and not any(len(values) > 1 for values in before):
-        return "whether it is always the same was not seen before the first fault"
-    return ""
 
 
 def _of_reading(one: _Reading) -> Iterator[Obligation]:
@@ -253,6 +235,7 @@ def _readings(history: History) -> Iterator[_Reading]:
                 outcome=action.outcome,
                 files=files,
                 answer=None if answer is None else str(answer),
+                answers=tuple(map(str, action.detail.get("answers") or (() if answer is None else (answer,)))),
             ),
             places={} if life is None else dict(lasting_places(life, files, _container(action))),
             missing=tuple(gone) if action.outcome == "fail" else (),

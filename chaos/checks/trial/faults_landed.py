@@ -17,7 +17,7 @@ from chaos.history.facts.canary import asked_directly, requests_to, tokens_of
 from chaos.history.facts.offered_load import LoadSpike, load_spikes
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans
-from chaos.history.sli import GOOD, SENT, meant_within
+from chaos.history.sli import GOOD, OF_ARRIVALS, SENT, meant_within
 from chaos.objects.base import Ref, View
 
 __all__ = ["FaultsLanded", "FaultsLandedDetail"]
@@ -89,7 +89,7 @@ class FaultsLanded:
 
 def _meant_in(history: History, spike: LoadSpike) -> pl.DataFrame:
     until_ns = history.ended_ns if spike.end_ns is None else spike.end_ns
-    return history.requests.filter(meant_within(spike.begin_ns, until_ns))
+    return history.requests.filter(meant_within(spike.begin_ns, until_ns) & OF_ARRIVALS)
 
 
 def _sent_in(history: History, spike: LoadSpike) -> int:

@@ -15,7 +15,7 @@ from chaos.errors import plural
 from chaos.history import History, Phase, Stream
 from chaos.history.coverage import covered
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
-from chaos.history.sli import GOOD, SENT, meant_within
+from chaos.history.sli import GOOD, OF_ARRIVALS, VALID, meant_within
 from chaos.slo import Slo, error_budget
 
 __all__ = ["SteadyBefore", "SteadyBeforeDetail"]
@@ -101,7 +101,7 @@ def _requests(history: History, baseline: Phase, end_ns: int) -> tuple[int, int,
     request has no record yet while the trial runs, and is waited for; without one at the end it counts as bad.
     """
     intended = pl.col("intended_ns")
-    table = history.requests.filter(meant_within(baseline.begin_ns, end_ns) & SENT)
+    table = history.requests.filter(meant_within(baseline.begin_ns, end_ns) & VALID)
     good = table.filter(pl.col("outcome").is_in(GOOD))
     longest_ns = good.select((pl.col("end_ns") - intended).max()).item() or 0
     bad = table.filter(~pl.col("outcome").is_in(GOOD))
@@ -123,7 +123,7 @@ def _latency(history: History, baseline: Phase, end_ns: int, slo: Slo | None) ->
         return
     objective_ns = round(slo.latency_p99_s * NS)
     intended, ended = pl.col("intended_ns"), pl.min_horizontal("end_ns", pl.lit(_struck_ns(history, end_ns)))
-    table = history.requests.filter(meant_within(baseline.begin_ns, end_ns) & SENT)
+    table = history.requests.filter(meant_within(baseline.begin_ns, end_ns) & VALID)
     slow = table.filter(ended - intended > objective_ns).height
     slow += sum(_unrecorded(history, stream, baseline, end_ns - objective_ns - NS) for stream in history.streams)
     words = f"{slow} of {plural(table.height, 'request')} took longer than {slo.latency_p99_s:g} s"
@@ -137,7 +137,7 @@ def _latency_limit(slo: Slo | None) -> str:
 
 def _unrecorded(history: History, stream: Stream, baseline: Phase, before_ns: int) -> int:
     """How many of a stream's arrivals in the baseline, up to a moment, have no record."""
-    rows = history.requests.filter(pl.col("stream") == stream.name)
+    rows = history.requests.filter((pl.col("stream") == stream.name) & OF_ARRIVALS)
     if out_of_place(stream, rows):
         return 0
     intended = arrivals_within(stream, baseline.begin_ns, before_ns)

@@ -4,7 +4,7 @@ import random
 import sys
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -92,7 +92,7 @@ def capacity_command(
     screen, words = Screen(Console(stderr=True)), "gameday " + " ".join(redacted_words(sys.argv[1:]))
     where = Where(system, kube_context, cluster_uid, kubeconfig, image, service_url, lab_nodes, keep_lab, words)
     named = {"availability": availability, "latency_p99_s": latency_p99_s, "first_token_p99_s": first_token_p99_s}
-    objectives = {name: value for name, value in named.items() if value is not None}
+    objectives: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     fields = dict(map(field_of, system_field or ()))
     drawn = random.randrange(SEED_MAX) if seed is None else seed  # noqa: S311  # replayable
     facts = ScenarioFacts("capacity", "gameday capacity", CLAIM, drawn)
@@ -130,6 +130,6 @@ def _measured(
         load_action=CAPACITY.name,
     )
     with run_trial(place.environment, request, Output(say=screen.say, draw=draw)) as ready:
-        measure(ready, measurement, screen, present=place.spec.replicas, timeout_s=place.profile.timeout_s)
+        measure(ready, measurement, screen, present=place.spec.replicas, timeout_s=place.profile.longest_s)
     assert ready.trial.judgement is not None, "it was judged, or an error was raised"
     return ready.trial.judgement

@@ -56,6 +56,7 @@ class Screen:
         line = Text(f"{plural(step.replicas, 'replica')}  {step.rate_rps:g}/s  ")
         line.append(WORDS[step.answer], STYLES[step.answer])
         answered = "" if step.answered_rps is None else f"  {step.answered_rps:g}/s answered"
+        answered += "" if step.goodput_rps is None else f"  {step.goodput_rps:g}/s good"
         times = "".join(f"  {name} p99 {seconds_words(step.p99_s(name))}" for name, values in step.times_s if values)
         line.append(f"{answered}{times}" + (f"  {one_line(step.reason)}" if step.reason else ""))
         self._console.print(line, soft_wrap=True)
@@ -68,7 +69,9 @@ def write(judgement: Judgement, measurement: Measurement) -> tuple[Path, ...]:
         "schema": 1,
         "run": run.name,
         "answer": judgement.verdict.answer.name,
-        "slo": {name: value for name, value in asdict(measurement.slo).items() if value is not None},
+        "slo": {
+            name: value for name, value in asdict(measurement.slo).items() if value is not None and value is not False
+        },
         "asked": {name: value for name, value in asdict(measurement).items() if name != "slo"},
         "confidence": CONFIDENCE,
         "limits": [asdict(limit.detail) for limit in limits],

@@ -17,8 +17,14 @@ from chaos.objects.quantities import milli
 
 __all__ = ["OUTCOMES", "duration_s", "read_generator", "read_metrics", "read_requests", "usage_of"]
 
-OUTCOMES = ("ok", "late", "failed", "refused", "truncated", "unanswered", "disconnected", "unsent")
+OUTCOMES = (
+    *("ok", "late", "failed", "shed", "wrong", "foreign"),
+    *("refused", "truncated", "unanswered", "disconnected", "unsent"),
+)
 """Every fate that a request may have, as docs/run-folder.md explains them."""
+
+OPTIONAL = {"last_outcome": OUTCOMES, "echo": ("right", "wrong", "foreign")}
+"""What these fields may say, where they say anything."""
 
 REQUIRED = ("id", "stream", "intended_ns", "end_ns", "outcome")
 
@@ -47,6 +53,7 @@ def _table(data: bytes) -> pl.DataFrame | None:
     except pl.exceptions.PolarsError:
         return None
     unusable = pl.any_horizontal(pl.col(REQUIRED).is_null()) | ~pl.col("outcome").is_in(OUTCOMES)
+    unusable |= pl.any_horizontal(~pl.col(name).is_in(known).fill_null(value=True) for name, known in OPTIONAL.items())
     if table.height != data.count(b"\n") or table.select(unusable.any()).item():
         return None
     return table
@@ -76,6 +83,9 @@ def _complaint(line: bytes) -> str:
         return f"field {missing[0]!r} is missing"
     if record["outcome"] not in OUTCOMES:
         return f"outcome {record['outcome']!r} is not one of {', '.join(OUTCOMES)}"
+    for name, known in OPTIONAL.items():
+        if record.get(name) is not None and record[name] not in known:
+            return f"{name} {record[name]!r} is not one of {', '.join(known)}"
     return "a field is not of its type"
 
 

@@ -17,7 +17,7 @@ from chaos.history.reading.replica_names import address_in
 from chaos.objects.pod import PodView
 from chaos.semantics.engines import ENGINES, Engine, recognised
 from chaos.system.system import System
-from loadgen.answers import REFUSAL_BYTES, proxy_refusal
+from loadgen.refusals import REFUSAL_BYTES, proxy_refusal
 
 __all__ = ["Answering", "heard"]
 

@@ -48,7 +48,7 @@ class SystemSpec(Written):
     env: Mapping[str, str] = Field(default_factory=dict)
     port: Port = 8080
     service_port: Port = 80
-    profile: Literal["openai-chat", "http"] = "http"
+    profile: Literal["openai-chat", "openai-completions", "openai-embeddings", "rerank", "http"] = "http"
 
     startup: ProbeSpec | None = ProbeSpec(path="/startupz", period_s=1, failure_threshold=60)
     readiness: ProbeSpec | None = ProbeSpec(path="/readyz", period_s=1)

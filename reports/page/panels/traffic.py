@@ -4,6 +4,7 @@ import math
 
 from chaos.clock import NS
 from reports import formatting as words
+from reports.build.traffic import OUTCOMES
 from reports.model.parts import Buckets
 from reports.model.report import Overlay, Report
 from reports.page.panels.panel import Panel, Table, bucket_path, bucket_readout, bucket_rows, holes, last_known, spread
@@ -30,6 +31,8 @@ UNANSWERED_PX = 18.0
 """Height of the row above a latency scale in which unanswered requests lie."""
 ROW = 24.0
 """Pixels a class of failure."""
+NAMES = {"unsent": "unsent (generator)", "disconnected": "left (as meant)", "wrong": "wrong answer"}
+"""Outcomes whose own name says too little."""
 LEVELS = 6
 """Shades of the heat map."""
 
@@ -228,9 +231,9 @@ def failures_panel(report: Report, axis: TimeAxis) -> Panel:
     for row, (name, column) in enumerate(outcomes.items()):
         foot, scale = (row + 1) * ROW, Linear(most, ROW, 4.0)
         bars = [(k * width_ms, foot - ROW + scale.y(n), width_ms, ROW - scale.y(n)) for k, n in enumerate(column) if n]
-        known = name if name in ("refused", "failed", "unanswered", "truncated", "late", "unsent") else "other"
+        known = name if name in OUTCOMES else "other"
         marks += rules(axis, [foot]) + rects(f"o-{known}", bars)
-        levels.append(Tick(foot - ROW / 2, "unsent (generator)" if name == "unsent" else name))
+        levels.append(Tick(foot - ROW / 2, NAMES.get(name, name)))
         ends.append((Tick(foot - ROW / 2, words.count(report.traffic.totals[name])), f"t-{known}"))
     return Panel(
         id="failures",

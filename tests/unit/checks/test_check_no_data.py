@@ -11,6 +11,7 @@ from autoscaler_stories import at_maximum, spike_story
 from budget_stories import drain_story, guarded
 from capacity_stories import BOUNDS, bracketed
 from data_stories import survived_story
+from echo_stories import echo_story
 from engine_stories import disconnected_story, served_story
 from histories import Story, facts, kill_story, nothing
 from node_loss_stories import node_loss_story, outage
@@ -32,9 +33,10 @@ ARGUMENTS: Mapping[str, tuple[Any, ...]] = {
     "StayedInPool": ("pool", "blue"),
     "Witnessed": ("delete-pod",),
 }
-WITHOUT_WATCH = {"Completed", "GeneratorHealthy", "RateOffered", "SloMet", "Witnessed"}
+WITHOUT_WATCH = {"AnswersRight", "Completed", "GeneratorHealthy", "RateOffered", "SloMet", "Witnessed"}
 
 STORIES = {
+    "AnswersRight": echo_story,
     "BudgetHeld": drain_story,
     "CapacityFound": bracketed,
     "DataSurvived": survived_story,

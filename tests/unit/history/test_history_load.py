@@ -167,7 +167,8 @@ def test_an_end_without_beginning_is_an_error(folder: Folder, event: str, more: 
 def test_a_wrong_request_is_named_by_its_line(folder: Folder) -> None:
     """Among many good records the one bad line is found."""
     rows = [request(number, "s", at(number)) for number in range(50)]
-    for changes in ({"outcome": "meh"}, {"intended_ns": None}, {"id": "x"}, {"end_ns": 1.5}, {"token_gaps_ns": 3}):
+    wrong = ({"outcome": "meh"}, {"intended_ns": None}, {"id": "x"}, {"end_ns": 1.5}, {"token_gaps_ns": 3})
+    for changes in (*wrong, {"last_outcome": "meh"}, {"echo": "loud"}, {"turn": "second"}):
         spoilt = [*rows[:36], rows[36] | changes, *rows[37:]]
         with pytest.raises(UsageError, match=r"requests\.jsonl, line 37: "):
             folder.lines("requests.jsonl", *spoilt).load()

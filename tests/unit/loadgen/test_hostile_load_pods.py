@@ -37,7 +37,7 @@ from loadgen.pod.contract import ANSWERS as ACTIONS
 from loadgen.pod.intake import BadRecords, Intake, _Flow
 from loadgen.pod.pages import BadPage, Copy, page
 from loadgen.profiles import HttpProfile
-from loadgen.records import Seen, record_of, unsent
+from loadgen.records import TURN, Seen, record_of, unsent
 from loadgen.shapes import Poisson, Shape, Spike, Steady, Step
 
 CLOCK = Clock.start()
@@ -232,6 +232,14 @@ NOT_ITS_OWN = {
     "a field more": line(record(1, more=1)),
     "a field less": line({name: value for name, value in record(1).items() if name != "end_ns"}),
     "no outcome": line(record(1, outcome="splendid")),
+    "no last outcome": line(record(1, last_outcome="splendid")),
+    "no echo": line(record(1, echo="loud")),
+    "a turn of no conversation": line(record(1 + TURN, turn=1)),
+    "a turn before the first": line(record(1 - TURN, turn=-1)),
+    "attempts of no client": line(record(1, attempts=2)),
+    "no attempt": line(record(1, attempts=0)),
+    "a last attempt of another time": line(record(1, last_end_ns=1)),
+    "pieces beyond counting": line(record(1, leaves_after=2**60)),
     "a text for a time": line(record(1, end_ns="soon")),
     "true for a number": line(record(1, id=True)),
     "a float": line(record(1, status=200.5)),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadgen import answers
+from loadgen import answers, refusals
 from loadgen.answers import ChatAnswer, ChatStream, PlainAnswer
 
 
@@ -143,7 +143,7 @@ def test_half_a_character_of_a_server_is_none_in_a_record(said: str, kept: str) 
     whole.end(1)
     assert (whole.finish_reason, fed(event("a", said)).finish_reason) == (kept, kept)
     status = {"kind": "Status", "apiVersion": "v1", "message": said}
-    assert answers.proxy_refusal(429, json.dumps(status).encode()).endswith(f": 429 {kept}")
+    assert refusals.proxy_refusal(429, json.dumps(status).encode()).endswith(f": 429 {kept}")
 
 
 class Looked(bytearray):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,10 +12,27 @@ import pytest
 from chaos.clock import Clock
 from chaos.errors import UsageError
 from loadgen.origin import ApiServerProxy, Credentials, HostDirect, LabClient
-from loadgen.plan import Plan, filled, place_of, request_bytes
-from loadgen.profiles import HttpProfile, OpenAiChatProfile, Profile, profile_from_plain
+from loadgen.plan import Plan, filled, place_of, request_bytes, request_head
+from loadgen.profiles import (
+    Conversation,
+    Disconnects,
+    Draw,
+    EmbeddingsProfile,
+    HttpProfile,
+    Length,
+    OpenAiChatProfile,
+    OpenAiCompletionsProfile,
+    Prefixes,
+    Profile,
+    Request,
+    RerankProfile,
+    Retries,
+    Texts,
+    profile_from_plain,
+)
 
 CHAT = OpenAiChatProfile(model="m", prompts=("a", "b", "c"))
+BARE = {"name": "openai-chat", "model": "m", "prompts": ["a"]}
 
 
 @pytest.mark.parametrize(
@@ -23,6 +41,11 @@ CHAT = OpenAiChatProfile(model="m", prompts=("a", "b", "c"))
         HttpProfile(),
         HttpProfile(method="POST", path="/x?y=1", body="ä", headers={"A": "b"}, expect_status=(200, 204), patience_s=1),
         CHAT,
+        replace(CHAT, retries=Retries(), conversation=Conversation(turns=3), disconnects=Disconnects(share=0.2)),
+        replace(CHAT, tokens_in=Length(median=80), tokens_out=Length(values=(3, 5)), prefixes=Prefixes(share=0.5)),
+        OpenAiCompletionsProfile(model="m", prompts=("a",), nonce=True, max_tokens=40),
+        EmbeddingsProfile(model="m", prompts=("a",), inputs=3, dimensions=4),
+        RerankProfile(model="m", prompts=("a",), documents_field="texts"),
     ],
 )
 def test_a_profile_survives_json(profile: Profile) -> None:
@@ -53,6 +76,23 @@ def test_a_profile_survives_json(profile: Profile) -> None:
         ({"name": "openai-chat", "prompts": ["a"]}, "model"),
         ({"name": "openai-chat", "model": "m", "prompts": []}, "prompts"),
         ({"name": "openai-chat", "model": "m", "prompts": ["a"], "max_tokens": 0}, "max_tokens"),
+        ({**BARE, "nonce": True}, "max_tokens"),
+        ({**BARE, "stream": False, "disconnects": {"share": 0.1}}, "disconnects"),
+        ({**BARE, "disconnects": {"share": 0}}, "disconnects.share"),
+        ({**BARE, "disconnects": {"share": 0.1, "after": 3}}, "disconnects.after"),
+        ({**BARE, "retries": {"attempts": 1}}, "retries.attempts"),
+        ({**BARE, "retries": {"backoff_s": 9}}, "backoff_s"),
+        ({**BARE, "retries": {"statuses": [200]}}, "retries.statuses"),
+        ({**BARE, "conversation": {"turns": 1}}, "conversation.turns"),
+        ({**BARE, "conversation": {"turns": 2, "think_s": -1}}, "think_s"),
+        ({**BARE, "prefixes": {"share": 2}}, "prefixes.share"),
+        ({**BARE, "tokens_in": {}}, "fixed, median"),
+        ({**BARE, "tokens_in": {"fixed": 0}}, "1000000"),
+        ({**BARE, "tokens_in": {"fixed": 3, "median": 3}}, "fixed, median"),
+        ({**BARE, "tokens_in": {"trace": "no-such-file.csv"}}, "no-such-file.csv"),
+        ({**BARE, "name": "openai-completions", "conversation": {"turns": 2}}, "conversation"),
+        ({**BARE, "name": "openai-embeddings", "inputs": 0}, "inputs"),
+        ({**BARE, "name": "rerank", "documents": 1}, "documents"),
     ],
 )
 def test_a_bad_field_is_named(data: dict[str, Any], field: str) -> None:
@@ -62,40 +102,39 @@ def test_a_bad_field_is_named(data: dict[str, Any], field: str) -> None:
     assert field in str(caught.value)
 
 
-def test_prompts_are_sent_in_an_order_that_the_seed_sets() -> None:
-    """The same seed gives the same order; every prompt is in it."""
-    orders = {tuple(request.body for request in CHAT.requests(seed)) for seed in range(30)}
-    assert CHAT.requests(7) == CHAT.requests(7)
-    assert len(orders) == 6
-    assert all(len(set(order)) == 3 for order in orders)
+def asked(profile: Profile, arrival: int = 0, seed: int = 1) -> dict[str, Any]:
+    """The body of the request of an arrival."""
+    body: dict[str, Any] = json.loads(profile.request(Texts.of(seed), Draw("steady-1", arrival)).body)
+    return body
 
 
 def test_a_chat_request_asks_for_usage_only_in_a_stream() -> None:
     """`stream_options` without `stream` is an error to OpenAI's API."""
-    asked = [
-        json.loads(profile.requests(1)[0].body)
-        for profile in (CHAT, OpenAiChatProfile(model="m", prompts=("a",), stream=False))
-    ]
-    assert asked[0]["stream_options"] == {"include_usage": True}
-    assert "stream_options" not in asked[1]
+    assert asked(CHAT)["stream_options"] == {"include_usage": True}
+    assert "stream_options" not in asked(OpenAiChatProfile(model="m", prompts=("a",), stream=False))
 
 
 def test_answers_of_a_fixed_length_are_asked_for_only_where_wanted() -> None:
     """`ignore_eos` is unknown to OpenAI's own API, which refuses what it does not know."""
-    fixed = OpenAiChatProfile(model="m", prompts=("a",), ignore_eos=True)
-    assert json.loads(fixed.requests(1)[0].body)["ignore_eos"] is True
-    assert "ignore_eos" not in json.loads(CHAT.requests(1)[0].body)
+    assert asked(OpenAiChatProfile(model="m", prompts=("a",), ignore_eos=True))["ignore_eos"] is True
+    assert "ignore_eos" not in asked(CHAT)
+
+
+def on_the_wire(request: Request, url: str, headers: dict[str, str], *, keep: bool) -> bytes:
+    """All of its bytes."""
+    return request_bytes(request, request_head(request, place_of(url), headers, keep=keep))
 
 
 def test_a_request_on_the_wire_is_whole() -> None:
     """Host, length and connection are set; the profile's own headers win over the defaults."""
-    request = HttpProfile(method="post", path="/a", body="ä").requests(1)[0]
-    text = request_bytes(request, place_of("http://[::1]:8080/base/"), {"User-Agent": "me"}, keep=False)
+    request = HttpProfile(method="post", path="/a", body="ä").request(Texts.of(1), Draw("s", 0))
+    text = on_the_wire(request, "http://[::1]:8080/base/", {"User-Agent": "me"}, keep=False)
     assert text == (
         b"POST /base/a HTTP/1.1\r\nUser-Agent: me\r\nHost: [::1]:8080\r\nAccept: */*\r\nConnection: close\r\n"
         b"Content-Length: 2\r\n\r\n\xc3\xa4"
     )
-    assert b"Content-Length" not in request_bytes(HttpProfile().requests(1)[0], place_of("http://a"), {}, keep=True)
+    usual = HttpProfile().request(Texts.of(1), Draw("s", 0))
+    assert b"Content-Length" not in on_the_wire(usual, "http://a", {}, keep=True)
 
 
 def test_variables_are_filled_from_the_environment_only() -> None:

@@ -6,7 +6,8 @@ import ssl
 
 import pytest
 
-from loadgen.generator.http_exchange import Transport, tls_context
+from loadgen.generator.http_exchange import Transport
+from loadgen.generator.tls import tls_context
 from loadgen.origin import Credentials
 from loadgen.plan import place_of
 

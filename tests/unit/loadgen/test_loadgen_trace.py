@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from chaos.clock import NS
 from chaos.errors import UsageError
-from loadgen.profiles import HttpProfile, OpenAiChatProfile
+from loadgen.profiles import Draw, HttpProfile, OpenAiChatProfile, Profile, Texts
 from loadgen.shapes import shape_from_plain
 from loadgen.shapes.base import NEVER_NS, Size
 from loadgen.shapes.patterns import Poisson
-from loadgen.shapes.trace import Replay, read_trace
+from loadgen.shapes.trace import Replay
+from loadgen.shapes.trace_files import read_trace
 
 traces = st.lists(st.integers(min_value=0, max_value=10**12), min_size=1, max_size=50).map(sorted)
 
@@ -49,8 +50,8 @@ def test_a_file_is_read_with_its_sizes(tmp_path: Path) -> None:
         ("at_s,size_in\n0,1\n1,many\n", "line 3: not an arrival"),
         ("at_s\n2\n1\n", "go back"),
         ("at_s\n-1\n", "go back, or begin before 0"),
-        ("at_s\n", "0 arrivals are not in"),
-        ("at_s,size_in\n0,-1\n", "arrival 0 has a size out of"),
+        ("at_s\n", "no arrival"),
+        ("at_s,size_in\n0,-1\n", "line 2: not an arrival"),
     ],
 )
 def test_a_file_that_is_no_trace_is_refused(tmp_path: Path, text: str, complaint: str) -> None:
@@ -70,12 +71,18 @@ def test_plain_data_that_is_no_trace_is_refused() -> None:
         Poisson(Replay((1,)), 1)
 
 
+def sized(profile: Profile, size: Size) -> bytes:
+    """The body of a request of this size."""
+    return profile.request(Texts.of(1), Draw("s", 0, size)).body
+
+
 def test_sizes_make_the_requests() -> None:
     """Bytes of a body for plain HTTP; words of prompt and the most tokens of answer for chat."""
-    assert HttpProfile(method="POST").sized(Size(1000, None)).body == b"x" * 1000
-    assert HttpProfile(body="as usual").sized(Size(None, 5)).body == b"as usual"
-    chat = OpenAiChatProfile(model="m", prompts=("one two three",), max_tokens=9)
-    ask = json.loads(chat.sized(Size(5, 40)).body)
-    assert (ask["messages"][0]["content"], ask["max_tokens"]) == ("one two three one two", 40)
-    usual = json.loads(chat.sized(Size(None, None)).body)
+    assert sized(HttpProfile(method="POST"), Size(1000, None)) == b"x" * 1000
+    assert sized(HttpProfile(body="as usual"), Size(None, 5)) == b"as usual"
+    chat = OpenAiChatProfile(model="m", prompts=("one two three",), max_tokens=9, unique=False)
+    ask = json.loads(sized(chat, Size(5, 40)))
+    assert ask["messages"][0]["content"].split()[2:] == ["one", "two", "three"]
+    assert ask["max_tokens"] == 40
+    usual = json.loads(sized(chat, Size(None, None)))
     assert (usual["messages"][0]["content"], usual["max_tokens"]) == ("one two three", 9)

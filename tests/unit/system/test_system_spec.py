@@ -36,7 +36,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "nothing asked": (lambda: MODEL.having(cpu_request="0"), ("cpu_request", "greater than zero")),
     "over limit": (lambda: MODEL.having(cpu_request="2", cpu_limit="1500m"), ("cpu_request (2)", "cpu_limit (1500m)")),
     "port": (lambda: MODEL.having(port=70000), ("SystemSpec.port", "65535")),
-    "profile": (lambda: MODEL.having(profile="grpc"), ("profile", "'openai-chat' or 'http'", "'grpc'")),
+    "profile": (lambda: MODEL.having(profile="grpc"), ("profile", "'openai-chat'", "'rerank' or 'http'", "'grpc'")),
     "inner field": (lambda: MODEL.having(startup={"path": "health"}), ("SystemSpec.startup.path", "begins with /")),
     "inner kind": (lambda: MODEL.having(startup=3), ("SystemSpec.startup", "must be a ProbeSpec", "not 3")),
     "part by itself": (lambda: ProbeSpec(path="/", timeout_s=0), ("ProbeSpec.timeout_s", "greater than or equal to 1")),

@@ -14,8 +14,8 @@ from chaos.cluster.transport import Answer
 from chaos.errors import UsageError
 from chaos.objects.base import Ref
 from chaos.trial import data_readings
-from chaos.trial.data_readings import SEED, Data, _greedy, _read, _sums
-from loadgen.profiles import HttpProfile, OpenAiChatProfile, Profile
+from chaos.trial.data_readings import ANSWERS, SEED, Data, _greedy, _read, _sums
+from loadgen.profiles import Draw, HttpProfile, OpenAiChatProfile, Profile, Texts
 
 DIGEST = "ab" * 32
 CHAT = OpenAiChatProfile(model="m", prompts=("One.", "Two."), max_tokens=6)
@@ -43,7 +43,8 @@ def test_a_container_says_why_in_few_words(tmp_path: Path, monkeypatch: pytest.M
     """Its reason is kept, but neither a megabyte of it nor a credential in it; nor what the model said."""
     ran = Ran("fail", 1, "", f"sha256sum: /w/model.gguf: No such file\n https://me:{CANARY}@hub/x {'x' * 10_000}")
     monkeypatch.setattr(data_readings, "execute", lambda *_: ran)
-    answers = [Answer(500, f'"{CANARY}"'.encode()), Answer(200, f'["{CANARY}"]'.encode()), Answer(200, CHATTED)]
+    answers = [Answer(500, f'"{CANARY}"'.encode()), Answer(200, f'["{CANARY}"]'.encode())]
+    answers += [Answer(200, CHATTED)] * ANSWERS
     cluster: Any = SimpleNamespace(transport=SimpleNamespace(call=lambda *_, **__: answers.pop(0)))
     executor: Any = None
     data, pod = Data("model", ("/w/model.gguf",), 8080, CHAT), Ref("Pod", "llm", "chat-1", "u-1")
@@ -81,12 +82,13 @@ def test_of_an_answer_its_digest_alone_is_kept(
     assert CANARY not in written
     (end,) = [json.loads(line) for line in written.splitlines() if "action-end" in line]
     assert end["detail"]["answer"] == hashlib.sha256(said.encode()).hexdigest()
+    assert end["detail"]["answers"] == [end["detail"]["answer"]] * ANSWERS
     assert end["detail"]["files"] == {"/w/model.gguf": DIGEST}
 
 
 def test_the_question_is_the_same_each_time() -> None:
     """The likeliest tokens, whole, to the first prompt, whatever order the seed gives traffic."""
-    body = json.loads(CHAT.requests(7)[0].body)
+    body = json.loads(CHAT.request(Texts.of(7), Draw("s", 3)).body)
     asked = _greedy(body, CHAT.prompts[0])
     assert asked["messages"] == [{"role": "user", "content": "One."}]
     assert (asked["stream"], asked["temperature"], asked["seed"], asked["max_tokens"]) == (False, 0, SEED, 6)

@@ -1,0 +1,36 @@
+"""How many of so many answers may be wrong by chance."""
+
+import math
+from statistics import NormalDist
+
+__all__ = ["at_least", "share_most"]
+
+CERTAINTY = 1 - 1e-4
+_Z = NormalDist().inv_cdf(CERTAINTY)
+
+
+def at_least(count: int, total: int, share: float) -> float:
+    """The chance that `count` or more of `total` come true, each with the chance `share` by itself."""
+    if count <= 0:
+        return 1.0
+    if share <= 0:
+        return 0.0
+    if share >= 1:
+        return 1.0
+    log_share, log_rest = math.log(share), math.log1p(-share)
+    whole = math.lgamma(total + 1)
+    terms = (
+        math.exp(whole - math.lgamma(k + 1) - math.lgamma(total - k + 1) + k * log_share + (total - k) * log_rest)
+        for k in range(count, total + 1)
+    )
+    return min(1.0, math.fsum(terms))
+
+
+def share_most(count: int, total: int) -> float:
+    """The largest share of which `count` of `total` may be a sample: the upper end of Wilson's interval, one-sided.
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
+    """
+    share, spread = count / total, _Z * _Z / total
+    middle = (share + spread / 2) / (1 + spread)
+    return min(1.0, middle + _Z * math.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread))
