@@ -1,9 +1,12 @@
 """Claims about a system under faults, each a pure function from a history to a finding."""
 
+from chaos.checks.autoscaling.cold_start import ColdStart
 from chaos.checks.autoscaling.decisions_recomputed import DecisionsRecomputed
 from chaos.checks.autoscaling.held_at_maximum import HeldAtMaximum
+from chaos.checks.autoscaling.held_blind import HeldBlind
 from chaos.checks.autoscaling.no_flapping import NoFlapping
 from chaos.checks.autoscaling.scaled_down import ScaledDown
+from chaos.checks.autoscaling.scaled_to_zero import ScaledToZero
 from chaos.checks.autoscaling.scaled_up import ScaledUp
 from chaos.checks.autoscaling.within_limits import WithinLimits
 from chaos.checks.budgets.budget_held import BudgetHeld
@@ -40,6 +43,7 @@ __all__ = [
     "AnswersRight",
     "BudgetHeld",
     "CapacityFound",
+    "ColdStart",
     "Completed",
     "DataSurvived",
     "DecisionsRecomputed",
@@ -50,6 +54,7 @@ __all__ = [
     "GeneratorHealthy",
     "GracefulTermination",
     "HeldAtMaximum",
+    "HeldBlind",
     "InPhase",
     "NoFlapping",
     "NoNeedlessRestart",
@@ -63,6 +68,7 @@ __all__ = [
     "RollbackSafe",
     "RolledOut",
     "ScaledDown",
+    "ScaledToZero",
     "ScaledUp",
     "SloMet",
     "SlotsFreed",

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from chaos.cluster import Cluster, connect
 from chaos.errors import ClusterRefused, UsageError, one_line
 from chaos.faults import ALL_FAULTS
 from chaos.faults.permissions import (
+    AUTOSCALING,
     CANARY,
     DEPLOYED,
     ENGINE_METRICS,
@@ -98,11 +100,10 @@ def rbac_command(
     if deploys:
         kinds = sorted({str(one["kind"]) for one in read_manifests(manifests).objects}) if manifests else DEPLOYED
         claimed = claims or claims_in_files(scenarios or ())
-        objects = deploying_objects(
-            deploying_rights(
-                activities, kinds, proxied=not service_url, claims=claimed, load_pods=load_in_cluster, shared=True
-            )
+        rights = deploying_rights(
+            activities, kinds, proxied=not service_url, claims=claimed, load_pods=load_in_cluster, shared=True
         )
+        objects = deploying_objects((*rights, *(replace(one, everywhere=True) for one in AUTOSCALING)))
         objects += [undo_cron_job(objects, undo_cronjob)] if undo_cronjob else []
         print(DEPLOYS_AMOUNTS, end="")  # noqa: T201  # comments, to kubectl
     else:
@@ -129,6 +130,7 @@ def _adopting(
     activities = (*activities, CANARY) if config.traffic.canary and CANARY not in activities else activities
     debug = bool(config.system.debug_image)
     rights = rights_of(activities, *kinds, proxied=proxied, load_pods=pods, data=bool(query.data), debug=debug)
+    rights = (*rights, *AUTOSCALING)
     made = role_objects(rights, namespace=query.namespace, workload_kind=query.kind, workload=query.name)
     return [*made, undo_cron_job(made, undo_image, namespace=query.namespace)] if undo_image else made
 

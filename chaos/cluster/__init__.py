@@ -15,6 +15,7 @@ from chaos.cluster.executor import (
 from chaos.cluster.mutations import Mutation
 from chaos.cluster.pod_exec import Command, Ran, execute
 from chaos.cluster.resources import KINDS, Kind, path_of, ref_of, resource_of, selector_of
+from chaos.cluster.watch.custom_sampler import MetricsReader, questions_of
 from chaos.cluster.watch.metrics_sampler import Sampling
 from chaos.cluster.watch.recorder import Recorder
 from chaos.cluster.watch.store import WATCHED, Limits, Scope
@@ -35,6 +36,7 @@ __all__ = [
     "Kind",
     "Limits",
     "LiveExecutor",
+    "MetricsReader",
     "Mutation",
     "NullJournal",
     "Ran",
@@ -46,6 +48,7 @@ __all__ = [
     "execute",
     "mutations",
     "path_of",
+    "questions_of",
     "ref_of",
     "resource_of",
     "selector_of",

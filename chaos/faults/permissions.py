@@ -11,6 +11,7 @@ from chaos.safety.lease import LEASE_NAME
 from chaos.safety.undo_journal import own_namespace
 
 __all__ = [
+    "AUTOSCALING",
     "CANARY",
     "DEBUG",
     "DEPLOYED",
@@ -137,6 +138,14 @@ BASE = (
     *rights("list create patch delete", JOURNAL),
 )
 """What every trial on an adopted system takes: reading, the lease, and the undo journal."""
+
+AUTOSCALING = (
+    *rights("get list", "*.external.metrics.k8s.io"),
+    *rights("get list", "*.custom.metrics.k8s.io"),
+    *rights("get list watch", "scaledobjects.keda.sh"),
+    *rights("get", "triggerauthentications.keda.sh"),
+)
+"""To see what an autoscaler is shown beside CPU and memory: a trial goes on without, and its findings say so."""
 
 PROXY = rights("get create", "Service", "proxy")
 """For traffic through the API server's proxy, where the file names no URL."""

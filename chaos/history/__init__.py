@@ -1,6 +1,7 @@
 """The ordered, immutable record of a trial, and the observations derived from it."""
 
 from chaos.history.canary import Canary, CanaryRequest
+from chaos.history.metrics import MetricsSample, MetricValues, PodUsage
 from chaos.history.model import (
     REQUEST_SCHEMA,
     Action,
@@ -18,7 +19,7 @@ from chaos.history.model import (
     WatchEvent,
 )
 from chaos.history.reading.run_folder import load_history
-from chaos.history.samples import ContainerLog, EngineNames, EngineRecord, EngineSample, MetricsSample, PodUsage
+from chaos.history.samples import ContainerLog, EngineNames, EngineRecord, EngineSample
 
 __all__ = [
     "REQUEST_SCHEMA",
@@ -35,6 +36,7 @@ __all__ = [
     "History",
     "LoadPoint",
     "LoadWorker",
+    "MetricValues",
     "MetricsSample",
     "Note",
     "Outcome",

@@ -12,8 +12,9 @@ from typing import Any, Literal, NamedTuple
 import polars as pl
 
 from chaos.history.canary import Canary
+from chaos.history.metrics import MetricsSample, MetricValues
 from chaos.history.request_schema import REQUEST_SCHEMA
-from chaos.history.samples import NO_ENGINE, ContainerLog, EngineRecord, MetricsSample
+from chaos.history.samples import NO_ENGINE, ContainerLog, EngineRecord
 from chaos.objects.base import Ref
 from chaos.objects.workload_kind import WorkloadKind
 
@@ -250,6 +251,7 @@ class History:
     finished: bool = True
     late: tuple[Gap, ...] = ()
     metrics: tuple[MetricsSample, ...] = ()
+    metric_values: tuple[MetricValues, ...] = ()
     load_workers: tuple[LoadWorker, ...] = ()
     engine: EngineRecord = NO_ENGINE
     logs: tuple[ContainerLog, ...] = ()

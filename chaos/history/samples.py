@@ -1,4 +1,4 @@
-"""What was asked for again and again, as it cannot be watched: usage, the servers' own metrics, the containers' logs.
+"""What was asked for again and again, as it cannot be watched: the servers' own metrics, the containers' logs.
 
 Shapes follow docs/run-folder.md. All `*_ns` are UTC epoch nanoseconds on the trial's clock.
 """
@@ -14,35 +14,8 @@ __all__ = [
     "EngineNames",
     "EngineRecord",
     "EngineSample",
-    "MetricsSample",
-    "PodUsage",
     "SeriesName",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class PodUsage:
-    """What the metrics API said of one pod: usage over the `window_s` seconds up to `stamp_s` (the cluster's clock).
-
-    `containers` gives for each container its amounts by resource, in thousandths of a unit.
-    """
-
-    stamp_s: float
-    window_s: float
-    containers: Mapping[str, Mapping[str, int]]
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsSample:
-    """One answer of the metrics API: the pods of the trial's namespace, by name, asked for at `asked_ns`.
-
-    `error` is what it said instead, empty if it answered.
-    """
-
-    at_ns: int
-    asked_ns: int
-    pods: Mapping[str, PodUsage]
-    error: str = ""
 
 
 SeriesName = tuple[str, str, str]

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Raw", "Ref", "View", "kind_in", "matches"]
+__all__ = ["Raw", "Ref", "View", "kind_in", "matches", "selector_text"]
 
 Raw = Mapping[str, Any]
 """An object, or a part of one, as parsed from the server's JSON."""
@@ -133,6 +133,26 @@ def matches(selector: Raw, labels: Mapping[str, str]) -> bool:
     return all(labels.get(key) == value for key, value in wanted.items()) and all(
         _holds(expression, labels) for expression in selector.get("matchExpressions") or ()
     )
+
+
+def selector_text(selector: Raw) -> str:
+    """A label selector as the API takes it in a query; empty for one that selects all.
+
+    Raises `ValueError` for an operator that Kubernetes does not know.
+    """
+    words = [f"{key}={value}" for key, value in (selector.get("matchLabels") or {}).items()]
+    for expression in selector.get("matchExpressions") or ():
+        key, values = expression["key"], ",".join(sorted(expression.get("values") or ()))
+        forms = {
+            "In": f"{key} in ({values})",
+            "NotIn": f"{key} notin ({values})",
+            "Exists": str(key),
+            "DoesNotExist": f"!{key}",
+        }
+        if (operator := expression["operator"]) not in forms:
+            raise ValueError(f"label selector operator {operator!r} is not one of {', '.join(forms)}")
+        words.append(forms[operator])
+    return ",".join(sorted(words))
 
 
 def _holds(expression: Raw, labels: Mapping[str, str]) -> bool:

@@ -13,6 +13,10 @@ from typing import Any
 __all__ = ["KUBERNETES", "LAB", "Timings"]
 
 
+FORMER_NAMES = {"custom_metrics_s": "metric_delay_s"}
+"""What earlier records call a field."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timings:
     """What flags and configuration set, in seconds where not said otherwise.
@@ -40,7 +44,7 @@ class Timings:
         hpa_downscale_stabilization_s: its `--horizontal-pod-autoscaler-downscale-stabilization`.
         restart_backoff_cap_s: the kubelet's crashLoopBackOff.maxContainerRestartPeriod.
         metrics_resolution_s: metrics-server's `--metric-resolution`.
-        custom_metrics_s: how long a change of the load may take to show in a metric that is not metrics-server's (Pods,
+        metric_delay_s: how long a change of the load may take to show in a metric that is not metrics-server's (Pods,
             Object, External): its source's scrape, its query's span, its adapter's cache. None: nobody says.
         proxy_sync_s: kube-proxy's minSyncPeriod.
         allowance_s: ours: what delivery over a watch and a busy machine may add to any sequence of steps.
@@ -65,7 +69,7 @@ class Timings:
     hpa_downscale_stabilization_s: float = 300
     restart_backoff_cap_s: float = 300
     metrics_resolution_s: float = 15
-    custom_metrics_s: float | None = None
+    metric_delay_s: float | None = None
     proxy_sync_s: float = 1
     allowance_s: float = 5
     assumed: Sequence[str] = field(default_factory=list, compare=False)
@@ -74,7 +78,8 @@ class Timings:
     def of(cls, recorded: Mapping[str, Any]) -> Timings:
         """Read trial.json's `timings`; fields that we do not know are for others."""
         defaults = {one.name: one.default for one in fields(cls) if one.name != "assumed"}
-        given = {name: value for name, value in recorded.items() if name in defaults and value is not None}
+        named = {FORMER_NAMES.get(name, name): value for name, value in recorded.items()}
+        given = {name: value for name, value in named.items() if name in defaults and value is not None}
         silent = {name for name, value in defaults.items() if value is not None} - given.keys() - {"name"}
         return cls(**given, assumed=sorted({*silent, *recorded.get("assumed", ())}))
 

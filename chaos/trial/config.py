@@ -14,10 +14,10 @@ from pydantic import AfterValidator, Field
 from chaos.errors import UsageError
 from chaos.faults.infrastructure import CommandInfrastructure
 from chaos.safety.abort_conditions import AbortLimits
-from chaos.semantics import KUBERNETES, Timings
 from chaos.system.adopt.find import SystemQuery
 from chaos.system.adopt.workload import kind_named, workload_named
 from chaos.system.spec.base import Port, Quantity, Written
+from chaos.trial.config_timings import AutoscalingPart, Positive, TimingsPart
 from chaos.trial.config_traffic import LoadPart, Named, TrafficPart
 from chaos.trial.own_means import OwnMeansPart
 from chaos.trial.slo_part import SloPart
@@ -35,31 +35,7 @@ def _file(path: str) -> str:
 
 
 FilePath = Annotated[str, AfterValidator(_file)]
-Positive = Annotated[float, Field(gt=0)]
 AtLeastOne = Annotated[int, Field(ge=1, strict=True)]
-
-
-class TimingsPart(Written):
-    """How the cluster is timed where it differs from Kubernetes' defaults: see `chaos.semantics.Timings`."""
-
-    node_monitor_period_s: Positive | None = None
-    node_monitor_grace_s: Positive | None = None
-    not_ready_toleration_s: Positive | None = None
-    unreachable_toleration_s: Positive | None = None
-    hpa_sync_s: Positive | None = None
-    hpa_cpu_initialization_s: Positive | None = None
-    hpa_initial_readiness_s: Positive | None = None
-    hpa_tolerance: Annotated[float, Field(ge=0)] | None = None
-    hpa_downscale_stabilization_s: Annotated[float, Field(ge=0)] | None = None
-    restart_backoff_cap_s: Positive | None = None
-    metrics_resolution_s: Positive | None = None
-    custom_metrics_s: Positive | None = None
-    allowance_s: Positive | None = None
-
-    def timings(self) -> Timings:
-        """The cluster's timings: these, and Kubernetes' defaults for the rest."""
-        given = self.model_dump(exclude_none=True)
-        return Timings.of({"name": "gameday.toml", **given}) if given else KUBERNETES
 
 
 class ClusterPart(Written):
@@ -178,6 +154,7 @@ class GamedayConfig(Written):
     system: SystemPart
     traffic: TrafficPart = TrafficPart()
     load: LoadPart = LoadPart()
+    autoscaling: AutoscalingPart = AutoscalingPart()
     slo: SloPart | None = None
     safety: SafetyPart = SafetyPart()
     node_infrastructure: NodeInfrastructurePart | None = None

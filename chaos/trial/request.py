@@ -140,6 +140,7 @@ def trial_facts(environment: Environment, request: TrialRequest, clock: Clock, f
         "clock": asdict(clock),
         "cluster": {"kind": environment.kind, **asdict(environment.cluster.facts)},
         "timings": asdict(environment.timings),
+        "autoscaling": environment.adoption.config.autoscaling.model_dump() if environment.adoption else {},
         "system": {
             "namespace": request.namespace,
             "workload": {**(found.workload_kind if found else DEPLOYMENT).plain(), "name": spec.name},

@@ -24,6 +24,7 @@ from chaos.cluster import (
     RetryingExecutor,
     Sampling,
     Scope,
+    selector_of,
     unrecorded_executor,
 )
 from chaos.history.writing.jsonl import private_folder, write_private
@@ -32,10 +33,11 @@ from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from chaos.safety import ClusterUndoLog, NoUndoLog
 from chaos.safety.abort_conditions import AbortConditions
-from chaos.system import System, SystemSpec, fill_claims
+from chaos.system import System, SystemSpec, fill_claims, selector
 from chaos.system.adopt.drift import compared
 from chaos.system.adopt.find import Adopted, adopt
 from chaos.system.adopt.live_spec import serving_container
+from chaos.system.adopt.scaled_objects import scaled_object_scopes
 from chaos.system.deploy.apply import deploy
 from chaos.system.deploy.manifest_folder import Manifests, apply_manifests
 from chaos.system.deploy.namespace import journal_namespace, trial_namespace
@@ -174,9 +176,19 @@ class _Setup:
         claims = not found and any(volume.storage for volume in self.request.spec.volumes)
         storage = (Scope("PersistentVolumeClaim", namespace), Scope("PersistentVolume", None)) if claims else ()
         period_s = self.environment.timings.metrics_resolution_s / 10
-        sampling = Sampling(namespace, period_s, always=bool(limits.usage))
+        sampling = Sampling(
+            namespace,
+            period_s,
+            always=bool(limits.usage),
+            # Five times for each look of the autoscaler; it may cost the metric's source a query each time.
+            custom_period_s=self.environment.timings.hpa_sync_s / 5,
+            pods=selector_of(found.system.selector if found else selector(self.request.spec)),
+        )
         path = self.request.run / "watch.jsonl"
-        scopes = [*own, Scope("Node", None), *storage]
+        workload = self.request.adopted.system.workload if self.request.adopted else None
+        target = (workload.kind, workload.name) if workload else None
+        keda = scaled_object_scopes(self.environment.cluster, namespace, target)
+        scopes = [*own, *keda, Scope("Node", None), *storage]
         return Recorder(self.environment.cluster, self.clock, path, scopes, sampling=sampling)
 
     def system(self) -> tuple[System, str]:

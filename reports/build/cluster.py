@@ -215,7 +215,14 @@ def autoscaler_series(history: History) -> tuple[AutoscalerSeries, ...]:
 def _autoscaler(history: History, name: str, states: States[View]) -> AutoscalerSeries:
     missing = missing_of(history, AUTOSCALER)
     last = next(view for _, view in reversed(states) if view is not None)
-    metric = next((name for name, _ in _targets(last)), "")
+    metric, measure = next((name for name, _ in _targets(last)), ""), "the pods' requests"
+    read: tuple[Callable[[View], int | None], Callable[[View], int | None]] = (
+        lambda view: _measured(view, metric),
+        lambda view: dict(_targets(view)).get(metric),
+    )
+    if not metric and (other := next((one for one in AutoscalerView(last.raw).metrics if one.kind), None)):
+        metric, measure = other.name, f"its target of {other.shown(other.kind)}" if other.kind else ""
+        read = (lambda view: _of_target(view, other.key), lambda _: 100)
 
     def of(read: Callable[[View], int | None], unknown: str = NOT_LOOKED) -> StepLine:
         return line(history, states, read, missing=missing, unknown=unknown)
@@ -227,8 +234,9 @@ def _autoscaler(history: History, name: str, states: States[View]) -> Autoscaler
         least=of(lambda view: int(view.spec.get("minReplicas", 1))),
         most=of(lambda view: int(view.spec.get("maxReplicas", 1))),
         metric=metric,
-        measured=of(lambda view: _measured(view, metric), NOT_MEASURED),
-        target=of(lambda view: dict(_targets(view)).get(metric)),
+        measured=of(read[0], NOT_MEASURED),
+        target=of(read[1]),
+        measure=measure,
     )
 
 
@@ -255,6 +263,17 @@ def _measured(view: View, metric: str) -> int | None:
         value = (part.get("current") or {}).get("averageUtilization")
         if name == metric and value is not None:
             return int(value)
+    return None
+
+
+def _of_target(view: View, key: str) -> int | None:
+    """The last measurement of a metric in percent of its target; None where the autoscaler reports that it has none."""
+    scaler = AutoscalerView(view.raw)
+    for metric, seen in () if scaler.inactive else scaler.readings:
+        target = metric.amount(metric.kind) if metric.kind else None
+        shown = seen.amount(metric.kind) if metric.kind else None
+        if metric.key == key and target and shown is not None:
+            return shown * 100 // target
     return None
 
 

@@ -191,8 +191,8 @@ class BudgetSeries:
 class AutoscalerSeries:
     """One autoscaler: how many replicas it wanted and counted, its bounds, and its metric beside the target.
 
-    The metric is in percent of the request, averaged over the pods; `metric` is its name, empty if it has none that is
-    measured so. Nothing is known before its controller has first looked.
+    The metric is in percent of what `measure` says: of the pods' requests, or of its own target. `metric` is its name,
+    empty if it has none that can be read. Nothing is known before its controller has first looked.
     """
 
     name: str
@@ -203,6 +203,7 @@ class AutoscalerSeries:
     metric: str
     measured: StepLine
     target: StepLine
+    measure: str = "the pods' requests"
 
 
 @dataclass(frozen=True, slots=True)

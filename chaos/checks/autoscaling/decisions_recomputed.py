@@ -104,10 +104,13 @@ class DecisionsRecomputed:
 
 def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -> DecisionDetail:
     """One change; where a flag of the controller is not recorded, and another value explains it, it is UNKNOWN."""
-    found = _computed(Reach(history, life), change)
+    found = _computed(Reach(history, life, telling=True), change)
     if found.why or found.reached:
         return found
     window_s = _window_s(scaling.behaviour_at(history, life, change.at_ns), change)
+    if scaling.announcing(history, life, change) is None and any(one.custom for one in life.at(change.at_ns).metrics):
+        text = f"the record allows {', '.join(map(str, found.reachable))}, but {UNSAID}"
+        return replace(found, why=text, settle="an autoscaler whose status is watched without a gap")
     since_ns, until_ns = change.at_ns - BEFORE_NS, change.at_ns + BEFORE_NS
     # News of the autoscaler and of the workload may come in either order.
     edited_ns = scaling.edited_ns(life, since_ns, until_ns, limits=True)
@@ -119,7 +122,7 @@ def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -
         if flag not in timings.assumed:
             continue
         for value in values:
-            other = _computed(Reach(history, life, Timings.of(asdict(timings) | {flag: value})), change)
+            other = _computed(Reach(history, life, Timings.of(asdict(timings) | {flag: value}), telling=True), change)
             # A window between the ends leaves a number between what they leave.
             held_up = flag == WINDOW and not change.up and min(other.reachable, default=change.before) <= change.after
             if other.reached or (held_up and not other.why) or (flag == WINDOW and change.up and other.why):
@@ -127,7 +130,7 @@ def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -
                 return replace(found, why=f"{text}, and does not say how the controller is set", settle=DECLARED)
     # One metrics-server of two, as in clusters of some clouds, has each new value up to a resolution before the other.
     apart_ns = round(timings.metrics_resolution_s * NS) if "metrics_resolution_s" in timings.assumed else 0
-    if apart_ns and _computed(Reach(history, life, apart_ns=apart_ns), change).reached:
+    if apart_ns and _computed(Reach(history, life, apart_ns=apart_ns, telling=True), change).reached:
         text = f"the record allows {', '.join(map(str, found.reachable))} by the samples that we were shown"
         return replace(found, why=f"{text}, and a second metrics-server may have shown it others", settle=ONE_SERVER)
     return found
@@ -147,9 +150,11 @@ def _computed(reach: Reach, change: scaling.Rescale) -> DecisionDetail:
         since_ns = begin_ns - round(_window_s(behaviour, change) * NS)
         if not life.listed:  # it has no memory of the time before it was made
             since_ns = max(since_ns, life.first_ns + BEFORE_NS)
-        if why := reach.uncomputable(change.at_ns) or reach.holes(min(since_ns, begin_ns), change.at_ns):
+        announced = scaling.announcing(history, life, change)
+        why = reach.uncomputable(begin_ns, change.at_ns, change.before, announced)
+        if why := why or reach.holes(min(since_ns, begin_ns), change.at_ns):
             return DecisionDetail(change.at_ns, change.before, change.after, (), why=why)
-        proposals = reach.proposals(begin_ns, change.at_ns, change.before)
+        proposals = reach.proposals(begin_ns, change.at_ns, change.before, announced)
         wanted = _held(reach, behaviour, change, proposals)
     reachable = {
         found.replicas
@@ -180,6 +185,8 @@ OTHERS: Mapping[str, tuple[float, ...]] = {
     "hpa_sync_s": (1e9,),
 }
 """The controller's flags that a decision depends on, each with its ends. Of syncs it is how few there may have been."""
+
+UNSAID = "its status does not say by which values of its metrics it decided"
 
 DECLARED = "cluster.timings in gameday.toml, with the controller's flags"
 

@@ -140,7 +140,7 @@ def _at_maximum(history: History, life: AutoscalerLife, stay: StayDetail, left: 
         text = f"{left.words}, by the autoscaler: the spike did not ask for the maximum of {most} any more"
         return unknown(subject, text, HIGHER)
     if left is not None:
-        return Obligation(subject, Answer.FAIL, f"{left.words} in the spike, and {scaling.NOT_ASKED}")
+        return Obligation(subject, Answer.FAIL, f"{left.words} in the spike, and {scaling.not_asked(history, left)}")
     if stay.beyond_s is None:
         return unknown(subject, f"the autoscaler never asked for more than its maximum of {most}", HIGHER)
     return Obligation(subject, measured=stay.words, bound=f"{most} replicas until the spike ends")

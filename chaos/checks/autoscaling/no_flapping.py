@@ -113,7 +113,8 @@ def _owed(
         few = bool(own) and _turns(changes) <= most
         for one in changes:
             if one not in own and not few:
-                yield unknown(one.words, f"{one.words}, and {scaling.NOT_ASKED}", "a trial in which nobody else scales")
+                text = f"{one.words}, and {scaling.not_asked(history, one)}"
+                yield unknown(one.words, text, "a trial in which nobody else scales")
     if (turns := _turns(own)) > most:
         numbers = ", ".join(str(number) for number in (own[0].before, *(one.after for one in own)))
         text, settle = f"desired replicas went {numbers}", ""
@@ -121,7 +122,7 @@ def _owed(
             text += f"; {scaler.reason}"
         elif late := _late_metric(history, scaler, turns):
             text += f", as often as the load turned: {late}"
-            settle = "cluster.timings in gameday.toml with custom_metrics_s"
+            settle = "cluster.timings in gameday.toml with metric_delay_s"
         elif _turns([one for one in own if not _bound(scaler, one)]) <= most:
             text, settle = f"{text}, some of it only to keep to its limits", scaling.UNEDITED
         elif _turns(own[_of_before(history, scaler, own) :]) <= most:
@@ -134,7 +135,7 @@ def _owed(
 def _followed(history: History, life: AutoscalerLife, changes: list[scaling.Rescale]) -> Iterator[scaling.Rescale]:
     """The first change that follows each rise of the load that lasts for its bound, and each fall of it that does."""
     spikes, timings = load_spikes(history), timings_of(history)
-    types = MEASURED if timings.custom_metrics_s is None else _types(life)
+    types = MEASURED if timings.metric_delay_s is None else _types(life)
     nexts = [*(one.begin_ns for one in spikes[1:]), history.ended_ns]
     for spike, next_ns in zip(spikes, nexts, strict=False):
         end_ns = history.ended_ns if spike.end_ns is None else spike.end_ns

@@ -5,22 +5,22 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, product
 
-from chaos.checks.autoscaling.scaling import behaviour_at
+from chaos.checks.autoscaling.custom_metrics import UNKNOWN_AT_ZERO, refusal, sampled, target_of, told
+from chaos.checks.autoscaling.scaling import NEAR_NS, behaviour_at
+from chaos.checks.autoscaling.seen_pods import pods_seen
 from chaos.checks.base import timings_of
 from chaos.clock import NS
 from chaos.history import History, MetricsSample
-from chaos.history.cache import once
-from chaos.history.facts.autoscaler import AutoscalerLife, MetricView
-from chaos.history.facts.replica_counts import desired_replicas, workload_states
+from chaos.history.facts.autoscaler import AutoscalerLife, AutoscalerView, MetricView
+from chaos.history.facts.replica_counts import desired_replicas
 from chaos.history.facts.server_clock import clocks_apart_ns
-from chaos.objects.base import matches
 from chaos.objects.pod import PodView
 from chaos.semantics import Timings
 from chaos.semantics.hpa.bounds import MEASURED
 from chaos.semantics.hpa.pod_groups import PodSample, group_pods, replica_state
-from chaos.semantics.hpa.replica_calculator import Proposal, Target, Tolerance, metric_replicas, strongest
+from chaos.semantics.hpa.replica_calculator import Proposal, Tolerance, metric_replicas, strongest
 
-__all__ = ["BEFORE_NS", "Reach", "pods_seen", "target_of"]
+__all__ = ["BEFORE_NS", "Reach"]
 
 BEFORE_NS = 2 * NS
 """A decision was made at most this long before we received news of it."""
@@ -30,25 +30,39 @@ BEFORE_NS = 2 * NS
 class Reach:
     """The recorded inputs of one autoscaler, read with these timings of the cluster, by default the recorded ones.
 
-    `apart_ns`: by how much what it was shown may have been older or newer than what we were shown.
+    `apart_ns`: by how much what it was shown may have been older or newer than what we were shown. `telling`: of
+    metrics that are not metrics-server's, what its own status showed counts beside what we were shown.
     """
 
     history: History
     life: AutoscalerLife
     given: Timings | None = None
     apart_ns: int = 0
+    telling: bool = False
 
     @property
     def timings(self) -> Timings:
         return timings_of(self.history) if self.given is None else self.given
 
-    def uncomputable(self, at_ns: int) -> str:
-        """Which metric of the autoscaler no recorded sample tells, in words; empty if all can be computed."""
-        others = [one for one in self.life.at(at_ns).metrics if one.type not in MEASURED]
-        return f"metric {others[0].name} is of type {others[0].type}, which is not recorded" if others else ""
+    def uncomputable(self, begin_ns: int, end_ns: int, current: int, announced: AutoscalerView | None) -> str:
+        """Which metric of the autoscaler nothing recorded tells, in words; empty if all can be computed."""
+        metrics = self.life.at(end_ns).metrics
+        for metric in (one for one in metrics if one.type not in MEASURED):
+            found = self._other(metric, (begin_ns, end_ns), current, announced)
+            reasons = [one.reason for one in found if one.replicas is None]
+            # By its own status it decided without this one, and by another.
+            failed = announced is not None and len(metrics) > 1 and UNKNOWN_AT_ZERO not in reasons
+            if any(one.replicas is not None for one in found) or (failed and reasons):
+                continue
+            refused = refusal(self.history, metric, (begin_ns, end_ns))
+            text = reasons[0] if reasons else f"metric {metric.name} is of type {metric.type}, and was not recorded"
+            return f"{text}; the metrics API told us: {refused}" if refused else text
+        return ""
 
     def holes(self, begin_ns: int, end_ns: int) -> str:
         """Why the samples do not cover a span, empty if they do: none may be further apart than new values come."""
+        if not any(one.type in MEASURED for one in self.life.at(end_ns).metrics):
+            return ""
         samples = self._around(begin_ns, end_ns)
         if not samples or samples[0].asked_ns > begin_ns or samples[-1].at_ns < end_ns:
             return "the metrics were not recorded all that time"
@@ -56,15 +70,43 @@ class Reach:
         gaps = (after.asked_ns - before.at_ns for before, after in pairwise(samples))
         return "there is a hole in the recorded metrics" if any(gap_ns > limit_ns for gap_ns in gaps) else ""
 
-    def proposals(self, begin_ns: int, end_ns: int, current: int) -> frozenset[Proposal]:
-        """What the metrics may have asked for at some moment of a span, with `current` replicas desired."""
-        found: set[Proposal] = set()
+    def proposals(
+        self, begin_ns: int, end_ns: int, current: int, announced: AutoscalerView | None = None
+    ) -> frozenset[Proposal]:
+        """What the metrics may have asked for at some moment of a span, with `current` replicas desired.
+
+        `announced` is the status that the autoscaler wrote with the decision that is computed, where it is known.
+        """
+        metrics = self.life.at(end_ns).metrics
+        others = [
+            self._other(one, (begin_ns, end_ns), current, announced) or {Proposal(None, reason="not recorded")}
+            for one in metrics
+            if one.type not in MEASURED
+        ]
+        own = set[tuple[Proposal, ...]]() if len(others) < len(metrics) or not metrics else {()}
         snapshots = tuple(pods_seen(self.history, begin_ns, end_ns))
         moments = tuple(product({begin_ns, end_ns}, clocks_apart_ns(self.history)))
-        for sample in self._around(begin_ns - self.apart_ns, end_ns + self.apart_ns):
+        for sample in () if own else self._around(begin_ns - self.apart_ns, end_ns + self.apart_ns):
             for pods in snapshots:
-                found |= {self._proposal(sample, pods, moment, current) for moment in moments}
-        return frozenset(found)
+                own |= {self._measured(sample, pods, moment, current) for moment in moments}
+        return frozenset(strongest((*one, *rest), current=current) for one in own for rest in product(*others))
+
+    def _other(
+        self, metric: MetricView, span: tuple[int, int], current: int, announced: AutoscalerView | None
+    ) -> frozenset[Proposal]:
+        """What a metric that is not metrics-server's may have asked for in a span."""
+        tolerance = behaviour_at(self.history, self.life, span[1], self.timings).tolerance
+        shown = sampled(self.history, metric, span, current, tolerance)
+        if not self.telling:
+            return shown
+        # That we were refused says nothing of the autoscaler.
+        shown = frozenset(one for one in shown if one.replicas is not None)
+        if announced is not None:
+            said = told(self.history, metric, (announced,), span, (current, tolerance))
+            exact = metric.outside and all(one.reason != UNKNOWN_AT_ZERO for one in said)
+            return said if exact else said | shown
+        views = (view for _, view in self.life.within(span[0], span[1] + NEAR_NS))
+        return shown | told(self.history, metric, views, span, (current, tolerance))
 
     def recommended(self, at_ns: int) -> frozenset[int | None]:
         """What may have been recommended by a sync at about a moment; None: perhaps nothing.
@@ -91,7 +133,7 @@ class Reach:
         over = 1.0 + behaviour_at(self.history, self.life, sample.at_ns).up.tolerance
         pods = next(pods_seen(self.history, sample.at_ns, sample.at_ns))
         current = desired_replicas(self.history).value_at(sample.at_ns) or 0
-        for metric in self.life.at(sample.at_ns).metrics:
+        for metric in (one for one in self.life.at(sample.at_ns).metrics if one.type in MEASURED):
             found = self._metric(metric, sample, pods, sample.at_ns, (current, Tolerance()))
             target = target_of(metric)
             if target is not None and found.measured is not None and found.measured / target.value > over:
@@ -105,15 +147,14 @@ class Reach:
         last = bisect_left(samples, end_ns, key=lambda one: one.asked_ns)
         return samples[max(0, first) : last + 1]
 
-    def _proposal(
+    def _measured(
         self, sample: MetricsSample, pods: tuple[PodView, ...], moment: tuple[int, int], current: int
-    ) -> Proposal:
-        """What is asked for at a moment, whose clock is ahead of that by which pods say how old they are."""
+    ) -> tuple[Proposal, ...]:
+        """What usage asks for at a moment, whose clock is ahead of that by which pods say how old they are."""
         now_ns, ahead_ns = moment
         scale = (current, behaviour_at(self.history, self.life, now_ns, self.timings).tolerance)
-        metrics = self.life.at(now_ns).metrics
-        asked = [self._metric(one, sample, pods, now_ns - ahead_ns, scale) for one in metrics]
-        return strongest(asked, current=current)
+        metrics = (one for one in self.life.at(now_ns).metrics if one.type in MEASURED)
+        return tuple(self._metric(one, sample, pods, now_ns - ahead_ns, scale) for one in metrics)
 
     def _metric(
         self,
@@ -124,8 +165,8 @@ class Reach:
         scale: tuple[int, Tolerance],
     ) -> Proposal:
         target = target_of(metric)
-        if sample.error or metric.type not in MEASURED or target is None:
-            return Proposal(None, reason=sample.error or f"{metric.type} is not recorded")
+        if sample.error or target is None:
+            return Proposal(None, reason=sample.error or f"{metric.name} has no target that can be read")
         resource, container = str(metric.source.get("name", "")), str(metric.source.get("container", ""))
         states = [replica_state(pod, resource, container) for pod in pods]
         if lacking := _without(sample, {one.name for one in states}, container):
@@ -141,12 +182,6 @@ class Reach:
         )
         current, tolerance = scale
         return metric_replicas(states, usage, groups, target, current=current, tolerance=tolerance)
-
-
-def target_of(metric: MetricView) -> Target | None:
-    """What a metric of the spec is held against; None where that cannot be read."""
-    amount = None if metric.kind is None else metric.amount(metric.kind)
-    return None if metric.kind is None or not amount else Target(metric.kind, amount)
 
 
 def _usage(sample: MetricsSample, names: set[str], resource: str, container: str) -> Iterator[tuple[str, PodSample]]:
@@ -167,38 +202,3 @@ def _without(sample: MetricsSample, names: set[str], container: str) -> str:
     """
     measured = (name for name in sorted(names & sample.pods.keys()) if container)
     return next((name for name in measured if container not in sample.pods[name].containers), "")
-
-
-@once
-def _pod_events(history: History) -> tuple[tuple[int, PodView, bool], ...]:
-    """Every state of every pod that the workload's selector selects, and whether the pod was gone with it."""
-    states = workload_states(history)
-    if not states:
-        return ()
-    selector = states[-1][1].selector
-    pods = ((event.at_ns, PodView(event.object), event.type) for event in history.watch if event.kind == "Pod")
-    return tuple(
-        (at_ns, pod, type_ in ("DELETED", "VANISHED"))
-        for at_ns, pod, type_ in pods
-        if pod.namespace == history.facts.namespace and matches(selector, pod.labels)
-    )
-
-
-def pods_seen(history: History, begin_ns: int, end_ns: int) -> Iterator[tuple[PodView, ...]]:
-    """The pods as they were at the begin of a span, and after every change in it."""
-    there: dict[str, PodView] = {}
-    begun = False
-    for at_ns, pod, gone in _pod_events(history):
-        if at_ns > end_ns:
-            break
-        if at_ns > begin_ns and not begun:
-            begun = True
-            yield tuple(there.values())
-        if gone:
-            there.pop(pod.uid, None)
-        else:
-            there[pod.uid] = pod
-        if begun:
-            yield tuple(there.values())
-    if not begun:
-        yield tuple(there.values())

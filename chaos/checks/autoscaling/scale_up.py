@@ -5,9 +5,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from chaos.checks.autoscaling.recommendations import Reach
 from chaos.checks.autoscaling.scaling import Rescale, behaviour_at, changes_of, confirmed, own_rescales, rescales
-from chaos.checks.autoscaling.shown_metrics import Ignored, MetricPeak, ignored, peak_of
+from chaos.checks.autoscaling.shown_metrics import Ignored, MetricPeak, first_shown, ignored, peak_of, unread
 from chaos.checks.base import after_s, timings_of
 from chaos.checks.verdict import Evidence
 from chaos.clock import NS, seconds
@@ -235,12 +234,13 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
     # News of a pod may come a moment before that of the number that asked for it.
     pods = tuple(life for life in pod_lives(history) if first_ns - NS <= life.created_ns <= end_ns) if rises else ()
     over_ns = metric.over_ns
-    if metric.type in MEASURED:  # the metrics API had it before the autoscaler looked, where it was recorded
-        sampled_ns = Reach(history, life).first_over(begin_ns, end_ns if over_ns is None else over_ns)
-        over_ns = over_ns if sampled_ns is None else sampled_ns
+    # The metrics API had it before the autoscaler looked, where it was recorded.
+    api_ns = first_shown(history, life, metric, begin_ns, end_ns if over_ns is None else over_ns)
+    over_ns = over_ns if api_ns is None else api_ns
     well_ns = None if slo is None else regained_ns(history, slo, begin_ns, end_ns)
     moments = {
         "metric_over_s": over_ns,
+        "metric_seen_s": metric.over_ns,
         "desired_raised_s": rises[0].at_ns if rises else None,
         "scheduled_s": _last(pod.scheduled_ns for pod in pods),
         "started_s": _last(pod.started_ns for pod in pods),
@@ -252,7 +252,7 @@ def climb_of(history: History, life: AutoscalerLife, spike: LoadSpike, slo: Slo 
         spike=spike,
         bound=bound,
         metric=metric,
-        unread=tuple(one.name for one in peaks if not one.highest),
+        unread=unread(history, life, peaks, (begin_ns, end_ns)),
         over_ns=over_ns,
         ignored=ignored(history, life, begin_ns, first_ns, status=True),
         stalled=ignored(history, life, first_ns, end_ns, status=False) if rises else None,

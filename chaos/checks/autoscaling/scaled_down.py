@@ -89,7 +89,8 @@ def _falls(history: History, life: AutoscalerLife) -> Iterator[Obligation]:
         if fall.up or fall.at_ns < life.first_ns or fall.before > life.at(fall.at_ns).most:
             continue
         if not scaling.confirmed(history, life, fall):
-            yield unknown(fall.words, f"{fall.words}, and {scaling.NOT_ASKED}", "a trial in which nobody else scales")
+            text = f"{fall.words}, and {scaling.not_asked(history, fall)}"
+            yield unknown(fall.words, text, "a trial in which nobody else scales")
             continue
         window_s = scaling.behaviour_at(history, life, fall.at_ns).down.window_s
         kind = history.facts.workload_kind

@@ -20,7 +20,7 @@ from chaos.slo import Slo
 __all__ = ["ScaledUp", "ScaledUpDetail"]
 
 LONGER = "a load spike that lasts longer"
-DECLARED = "cluster.timings in gameday.toml with custom_metrics_s, the most that the metric lags behind the load"
+DECLARED = "cluster.timings in gameday.toml with metric_delay_s, the most that the metric lags behind the load"
 
 ALL_READY = "replicas that are all Ready when the load rises"
 RECORDED = "cluster.timings in gameday.toml, with the flags of metrics-server and of the autoscaler's controller"
@@ -97,6 +97,7 @@ def _summary(climbs: list[Climb], cause: str) -> Summary:
 
 WORDS = {
     "metric_over_s": "metric over target",
+    "metric_seen_s": "seen by the autoscaler",
     "desired_raised_s": "desired raised",
     "scheduled_s": "all scheduled",
     "ready_s": "all Ready",
@@ -175,7 +176,7 @@ def _taken_back(history: History, life: AutoscalerLife, climb: Climb) -> list[Ob
     """Each fall in the spike that somebody else made, e.g. a GitOps controller: it undoes what the autoscaler did."""
     inside = (one for one in scaling.rescales(history) if climb.spike.begin_ns < one.at_ns <= climb.end_ns)
     falls = [one for one in inside if not one.up and not scaling.confirmed(history, life, one)]
-    texts = dict.fromkeys(f"{one.words} in the spike, and {scaling.NOT_ASKED}" for one in falls)
+    texts = dict.fromkeys(f"{one.words} in the spike, and {scaling.not_asked(history, one)}" for one in falls)
     return [unknown("desired replicas", text, "a trial in which nobody else scales") for text in texts]
 
 
@@ -183,7 +184,7 @@ def _first_rise(history: History, life: AutoscalerLife, climb: Climb) -> tuple[s
     subject, bound_s = "first rise", climb.bound.total_s
     if not climb.own:
         least = scaling.confirmed(history, life, climb.rises[0])
-        why = "which only brings it to the minimum" if least else f"and {scaling.NOT_ASKED}"
+        why = "which only brings it to the minimum" if least else f"and {scaling.not_asked(history, climb.rises[0])}"
         settle = "a trial in which nobody else scales, nor sets the minimum"
         return "rival", unknown(subject, f"{climb.rises[0].words}, {why}", settle)
     first = climb.own[0]

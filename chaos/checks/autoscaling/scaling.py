@@ -10,27 +10,30 @@ from chaos.clock import NS
 from chaos.history import History
 from chaos.history.cache import once
 from chaos.history.coverage import earliest_ns, settled_ns
-from chaos.history.facts.autoscaler import FOR_ZERO, KIND, AutoscalerLife, autoscalers
+from chaos.history.facts.autoscaler import FOR_ZERO, KIND, AutoscalerLife, AutoscalerView, autoscalers
 from chaos.history.facts.replica_counts import workload_states
+from chaos.history.facts.scale_writers import ScaleWriter, writer_of
 from chaos.semantics import Timings
 from chaos.semantics.hpa.stabilization import Behaviour, Change
 
 __all__ = [
     "EDITED",
     "NEAR_NS",
-    "NOT_ASKED",
     "UNEDITED",
     "Rescale",
+    "announcing",
     "assumed",
     "behaviour_at",
     "changes_of",
     "confirmed",
     "edited_ns",
     "in_turn",
+    "not_asked",
     "one_autoscaler",
     "own_rescales",
     "rescale_evidence",
     "rescales",
+    "scale_writer",
     "scalers_in",
     "stood_still",
     "unless_unseen",
@@ -220,6 +223,8 @@ def confirmed(history: History, life: AutoscalerLife, change: Rescale) -> bool:
     none at all, but says whether it is able to (Kubernetes API reference, HorizontalPodAutoscalerStatus). From zero it
     starts only what it put there itself (KEP-2021), and to zero it goes only where its minimum is zero.
     """
+    if (writer := scale_writer(history, change)) is not None and writer.foreign:
+        return False
     before, zero = life.at(change.at_ns - AHEAD_NS), min(change.before, change.after) == 0
     if change.at_ns < life.first_ns or (zero and (before.least or before.inactive.startswith(FOR_ZERO))):
         return False
@@ -232,6 +237,32 @@ def confirmed(history: History, life: AutoscalerLife, change: Rescale) -> bool:
         stamp = known[-1].scaled_at if known else ""
         return any(view.desired == change.after and view.scaled_at != stamp for _, view in states)
     return any(view.desired == change.after for _, view in states)
+
+
+def scale_writer(history: History, change: Rescale) -> ScaleWriter | None:
+    """Who set the number, by the API server; None where that is not known."""
+    kind = history.facts.workload_kind
+    views = [view for at_ns, view in workload_states(history) if settled_ns(history, kind, at_ns) == change.at_ns]
+    return writer_of(views[-1]) if views else None
+
+
+def not_asked(history: History, change: Rescale) -> str:
+    """That a change was not the autoscaler's, and who made it where the record says that."""
+    writer = scale_writer(history, change)
+    return f"{NOT_ASKED}: {writer.name} did" if writer is not None and writer.foreign else NOT_ASKED
+
+
+def announcing(history: History, life: AutoscalerLife, change: Rescale) -> AutoscalerView | None:
+    """The status that the autoscaler wrote right after a change of its own, of the same look; None if it is not known.
+
+    It has a new lastScaleTime (Kubernetes' pkg/controller/podautoscaler/horizontal.go, `setStatus`).
+    """
+    from_ns = earliest_ns(history, history.facts.workload_kind, change.at_ns) - AHEAD_NS
+    (_, before), *states = life.within(from_ns, change.at_ns + NEAR_NS)
+    return next(
+        (view for _, view in states if view.scaled_at not in ("", before.scaled_at) and view.desired == change.after),
+        None,
+    )
 
 
 def own_rescales(history: History, life: AutoscalerLife, until_ns: int) -> list[Rescale]:

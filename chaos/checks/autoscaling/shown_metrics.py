@@ -1,22 +1,21 @@
 """What the autoscaler's own status shows of its metrics, and for how many replicas that asks."""
 
-from bisect import bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from chaos.checks.autoscaling.recommendations import Reach, pods_seen, target_of
+from chaos.checks.autoscaling.custom_metrics import averaged_over, counted_pods, first_over, refusal, target_of
+from chaos.checks.autoscaling.recommendations import Reach
 from chaos.checks.autoscaling.scaling import NEAR_NS, behaviour_at, changes_of, edited_ns, own_rescales
 from chaos.checks.base import timings_of
 from chaos.clock import NS, seconds
 from chaos.history import History
-from chaos.history.facts.autoscaler import AutoscalerLife, MetricView
-from chaos.history.facts.replica_counts import desired_replicas, workload_states
-from chaos.history.facts.server_clock import clocks_apart_ns
+from chaos.history.facts.autoscaler import AutoscalerLife
+from chaos.history.facts.replica_counts import desired_replicas
 from chaos.semantics import Bound, Timings
-from chaos.semantics.hpa.bounds import MEASURED, decision_bound, metric_bound
-from chaos.semantics.hpa.pod_groups import replica_state
-from chaos.semantics.hpa.replica_calculator import Pods, shown_replicas
+from chaos.semantics.hpa.bounds import MEASURED, decision_bound
+from chaos.semantics.hpa.replica_calculator import shown_replicas
 
-__all__ = ["Asked", "Ignored", "MetricPeak", "asked", "ignored", "peak_of"]
+__all__ = ["Asked", "Ignored", "MetricPeak", "asked", "first_shown", "ignored", "peak_of", "unread"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,11 @@ def asked(history: History, life: AutoscalerLife, at_ns: int) -> Asked | None:
         if target is None or shown is None:
             unread.append(metric.name)
             continue
-        pods = _counted(history, metric, at_ns)
-        over = _averaged(history, life, at_ns) if metric.outside and target.kind == "AverageValue" else {current}
+        pods = counted_pods(history, metric, at_ns)
+        over = {current}
+        if metric.outside and target.kind == "AverageValue":
+            reported_ns = max((since_ns for since_ns, _ in life.states if since_ns <= at_ns), default=at_ns)
+            over = averaged_over(history, view, (reported_ns, at_ns))
         numbers = [
             shown_replicas(target, shown, current=of, pods=pods, tolerance=tolerance, outside=metric.outside)
             for of in over
@@ -58,36 +60,6 @@ def asked(history: History, life: AutoscalerLife, at_ns: int) -> Asked | None:
     if unread:  # which lets nothing fall
         least, most = max(least, current), max(most, current)
     return Asked(least, most, max(found, key=lambda one: one[1])[2], tuple(unread))
-
-
-def _averaged(history: History, life: AutoscalerLife, at_ns: int) -> set[int]:
-    """Over how many replicas an average that is none of the pods' may be: those of the sync that reported it, or since.
-
-    That is the number in the workload's own status, which differs from what is desired in a release with a surge and
-    under a quota (Kubernetes' pkg/controller/podautoscaler/replica_calculator.go, `GetExternalPerPodMetricReplicas`).
-    """
-    reported_ns = max((since_ns for since_ns, _ in life.states if since_ns <= at_ns), default=at_ns) - NEAR_NS
-    known = [(since_ns, int(view.status.get("replicas") or 0)) for since_ns, view in workload_states(history)]
-    before = [count for since_ns, count in known if since_ns <= reported_ns][-1:]
-    found = {*before, *(count for since_ns, count in known if reported_ns < since_ns <= at_ns)}
-    desired = int(life.at(at_ns).status.get("currentReplicas") or desired_replicas(history).value_at(at_ns) or 0)
-    return {one for one in (desired, *found) if one} or {0}
-
-
-def _counted(history: History, metric: MetricView, at_ns: int) -> Pods:
-    """How many pods the metric may be about, and how many of them are Ready and measured beyond doubt.
-
-    A pod that has only turned Ready may not be measured yet, unless the metric is none of the pods'.
-    """
-    pods = [pod for pod in next(pods_seen(history, at_ns, at_ns)) if not pod.deleting and pod.phase != "Failed"]
-    settled_s = 0.0 if metric.outside else metric_bound(timings_of(history)).total_s
-    states = [state for pod in pods if (state := replica_state(pod, "")).ready and state.phase == "Running"]
-    now_s = (at_ns - max(clocks_apart_ns(history))) / NS
-    old = {one.name for one in states if (one.ready_since_s or 0.0) + settled_s <= now_s}
-    samples = history.metrics[: bisect_right(history.metrics, at_ns, key=lambda one: one.at_ns)]
-    if metric.type in MEASURED and samples and not samples[-1].error:
-        old &= samples[-1].pods.keys()
-    return Pods(len(pods), len(old))
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +96,28 @@ def peak_of(history: History, life: AutoscalerLife, number: int, begin_ns: int, 
             if ratio > found.ratio:
                 found = replace(found, highest=seen.shown(target.kind), ratio=ratio)
     return found
+
+
+def first_shown(history: History, life: AutoscalerLife, metric: MetricPeak, begin_ns: int, end_ns: int) -> int | None:
+    """When the metrics API first had a metric over its target and the tolerance; None if it was not seen to."""
+    if metric.type in MEASURED:
+        return Reach(history, life).first_over(begin_ns, end_ns)
+    over = 1.0 + behaviour_at(history, life, begin_ns).up.tolerance
+    same = (one for one in life.at(begin_ns).metrics if (one.type, one.name) == (metric.type, metric.name))
+    moments = [at_ns for one in same if (at_ns := first_over(history, one, over, begin_ns, end_ns)) is not None]
+    return min(moments, default=None)
+
+
+def unread(
+    history: History, life: AutoscalerLife, peaks: Sequence[MetricPeak], span: tuple[int, int]
+) -> tuple[str, ...]:
+    """The metrics that its status never showed, each with what the metrics API told us instead, where it did."""
+    found = []
+    for one in (peak for peak in peaks if not peak.highest):
+        same = (metric for metric in life.at(span[0]).metrics if (metric.type, metric.name) == (one.type, one.name))
+        refused = next((words for metric in same if (words := refusal(history, metric, span))), "")
+        found.append(f"{one.name} ({refused})" if refused else one.name)
+    return tuple(found)
 
 
 LOOKS = 400

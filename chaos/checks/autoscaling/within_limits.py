@@ -11,6 +11,7 @@ from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import KIND, AutoscalerLife
 from chaos.history.facts.replica_counts import desired_replicas
+from chaos.history.facts.scaled_object import scaled_object_at
 
 __all__ = ["WithinLimits", "WithinLimitsDetail"]
 
@@ -74,7 +75,9 @@ def _at_zero(history: History, lives: list[AutoscalerLife], begin_ns: int) -> bo
     until_ns = scaling.watched_until_ns(history)
     zero = any(0 in (one.before, one.after) for one in scaling.rescales(history) if begin_ns <= one.at_ns <= until_ns)
     zero = zero or desired_replicas(history).max(begin_ns, until_ns) == 0
-    return zero and all(life.at(begin_ns).least > 0 for life in lives)
+    scaled = scaled_object_at(history, until_ns)
+    keda = scaled is not None and scaled.idle == 0  # which takes it to zero itself, whatever its autoscaler's minimum
+    return zero and not keda and all(life.at(begin_ns).least > 0 for life in lives)
 
 
 def _outside(history: History, life: AutoscalerLife, grace_s: float) -> Iterator[Obligation]:

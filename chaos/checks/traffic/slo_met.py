@@ -12,6 +12,7 @@ from chaos.checks.base import Summary, finding, unknown
 from chaos.checks.formatting import finite, seconds_words, share_words
 from chaos.checks.traffic.accounting import ArrivalCounts, Arrivals, account, is_closed
 from chaos.checks.traffic.answers_right import leaked, leaks
+from chaos.checks.traffic.declared_zero import without_declared
 from chaos.checks.traffic.generator_health import GeneratorHealth
 from chaos.checks.traffic.later_turns import later_turns
 from chaos.checks.traffic.slo_doubts import timed, under_way, whole
@@ -98,6 +99,7 @@ class SloMetDetail:
 class SloMet:
     """Every objective of the SLO holds over all requests that were intended, or intended in the window `within`.
 
+    Requests that are refused at zero replicas do not count where the owner declared that (`at_zero = "refused"`).
     FAIL only if it would stand even if every doubtful arrival (never sent, without a record, started late by the
     generator) had been answered well. Otherwise any doubt about the traffic makes it UNKNOWN, as do too few requests
     for an objective, a window that the record does not have, one that is met only without the requests under way as a
@@ -121,7 +123,7 @@ class SloMet:
         if isinstance(span, str):
             absent = unknown("window", span, "a trial that has this window")
             return finding(self.name, rule, (), Summary("nothing", limit), nothing=absent)
-        arrivals = account(history, objective_s=self.slo.shortest_s, span=span)
+        arrivals, declared = without_declared(history, account(history, objective_s=self.slo.shortest_s, span=span))
         meant = history.requests.filter(meant_within(*span)) if span else history.requests
         reading, flowed_s = read_slo(arrivals.requests, self.slo), flowing_s(history, span)
         owed = _owed(reading, arrivals, timed(history, arrivals, self.slo))
@@ -136,7 +138,7 @@ class SloMet:
                 *leaked(leaks(meant)),
             ],
             Summary(
-                measured=", ".join((*_measures(reading, arrivals, flowed_s), *_closed_loops(history))),
+                measured=", ".join((*_measures(reading, arrivals, flowed_s), *declared, *_closed_loops(history))),
                 limit=limit,
                 margin=_margin(reading),
                 detail=SloMetDetail.of(reading, arrivals, flowed_s, span),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
+from chaos.checks.autoscaling.quiet_times import may_be_zero
 from chaos.checks.base import (
     GAPLESS,
     Summary,
@@ -175,6 +176,8 @@ def _owed(end: _End) -> Iterator[Obligation]:
     if end.desired is None:
         yield unknown("the replicas", "how many replicas are desired was not known at the end", GAPLESS)
         return
+    if end.desired == 0 and may_be_zero(end.history, end.at_ns):
+        yield Obligation("the replicas", measured="none is desired, as what scales them may want")
     for life in end.replicas:
         yield _ready(end, life)
     if len(end.replicas) < end.desired:

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import polars as pl
 
+from chaos.checks.autoscaling.quiet_times import may_be_zero
 from chaos.checks.base import Summary, finding, judged, unknown
 from chaos.checks.formatting import share_words
 from chaos.checks.traffic.accounting import arrivals_within, out_of_place
@@ -76,9 +77,11 @@ class SteadyBefore:
                     if not covered(history, kind, baseline.begin_ns, end_ns)
                 ),
                 _replicas(history, baseline.begin_ns, end_ns, detail),
-                _answers(detail, self.slo, _rate_rps(history, baseline.begin_ns)),
-                *_latency(history, baseline, end_ns, self.slo),
             ]
+            # At zero, where that is allowed, nobody is owed an answer as long as nobody asks.
+            if valid or not _asleep(history, end_ns, detail):
+                owed += [_answers(detail, self.slo, _rate_rps(history, baseline.begin_ns))]
+                owed += _latency(history, baseline, end_ns, self.slo)
         why = "no baseline was recorded" if baseline is None else "the baseline never ended"
         return finding(
             self.name,
@@ -91,6 +94,11 @@ class SteadyBefore:
             ),
             nothing=unknown("the baseline", why, SETTLE),
         )
+
+
+def _asleep(history: History, at_ns: int, detail: SteadyBeforeDetail) -> bool:
+    """Whether no replica was desired all through the baseline, and what scales the workload may want none."""
+    return detail.desired_max == 0 and may_be_zero(history, at_ns)
 
 
 def _requests(history: History, baseline: Phase, end_ns: int) -> tuple[int, int, int]:
@@ -146,6 +154,8 @@ def _unrecorded(history: History, stream: Stream, baseline: Phase, before_ns: in
 
 
 def _replicas(history: History, begin_ns: int, end_ns: int, detail: SteadyBeforeDetail) -> Obligation:
+    if _asleep(history, end_ns, detail):
+        return Obligation("the replicas", measured="none is desired, as what scales them may want")
     if not detail.desired_max:
         return unknown("the replicas", "no replica was desired", SETTLE)
     ready, desired = ready_replicas(history), desired_replicas(history)

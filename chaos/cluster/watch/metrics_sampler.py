@@ -18,7 +18,7 @@ from chaos.history.reading.measurements import usage_of
 from chaos.history.writing.jsonl import AppendFile
 from chaos.history.writing.redaction import redacted_message
 
-__all__ = ["Sampler", "Sampling"]
+__all__ = ["ANSWER_S", "ODD", "Sampler", "Sampling"]
 
 ODD = (AttributeError, KeyError, TypeError, ValueError, ArithmeticError, RecursionError)
 """What reading data of another shape raises."""
@@ -31,12 +31,15 @@ ANSWER_S = 5.0
 class Sampling:
     """Whose metrics to ask for, and how often: at least five times for each new value, to know when it came.
 
-    `always`: also where there is no autoscaler to compute again, for a limit on usage.
+    `always`: also where there is no autoscaler to compute again, for a limit on usage. `custom_period_s`: how often to
+    ask the custom and the external metrics API, which may ask its source each time; for Pods metrics of these `pods`.
     """
 
     namespace: str
     period_s: float
     always: bool = False
+    custom_period_s: float = 3.0
+    pods: str = ""
 
 
 class Sampler:

@@ -1,16 +1,18 @@
 """Recording a trial's cluster: each watched kind in a thread of its own, all in one file, and their newest state.
 
-The metrics of pods, which cannot be watched, are asked for by one more thread, into a file beside it.
+Metrics, which cannot be watched, are asked for by two more threads, into files beside it.
 """
 
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 from chaos.clock import Clock
 from chaos.cluster.client import Cluster
+from chaos.cluster.watch.custom_sampler import CustomSampler, questions_of
 from chaos.cluster.watch.heartbeat import Heartbeat
 from chaos.cluster.watch.metrics_sampler import Sampler, Sampling
 from chaos.cluster.watch.reflector import Reflector
@@ -32,9 +34,9 @@ STOP_S = 20.0
 class Recorder:
     """Writes watch.jsonl while it runs, and shows the newest state of each object.
 
-    With `sampling` it writes metrics.jsonl too, as long as there is an autoscaler among what it watches. As a context
-    manager it is started on entering and stopped on leaving. Raises `UsageError` if a kind is in two scopes: in the
-    record a kind has one list and one watch.
+    With `sampling` it writes metrics.jsonl and custom-metrics.jsonl, as long as there is an autoscaler among what it
+    watches. As a context manager it is started on entering and stopped on leaving. Raises `UsageError` if a kind is in
+    two scopes: in the record a kind has one list and one watch.
     """
 
     def __init__(
@@ -74,17 +76,37 @@ class Recorder:
             for reflector in self._reflectors
         ]
         self._threads.append(threading.Thread(target=self._heartbeat.run, name="watch-heartbeat", daemon=True))
-        self._sampler: Sampler | None = None
+        self._samplers: tuple[Sampler, ...] = ()
         if sampling is not None:
-            self._sampler = Sampler(
-                sampling,
-                transport=transport,
-                clock=clock,
-                path=path.with_name("metrics.jsonl"),
-                wanted=lambda: sampling.always or (AUTOSCALER in kinds and bool(self._store.objects(AUTOSCALER))),
-            )
-            self._threads.append(threading.Thread(target=self._sampler.run, name="sample-PodMetrics", daemon=True))
+            self._samplers = self._sampling(sampling, cluster, clock, path, scaled=AUTOSCALER in kinds)
+        self._threads += [
+            threading.Thread(target=one.run, name="sample-metrics", daemon=True) for one in self._samplers
+        ]
         self._stopped = False
+
+    def _sampling(
+        self, sampling: Sampling, cluster: Cluster, clock: Clock, path: Path, *, scaled: bool
+    ) -> tuple[Sampler, Sampler]:
+        """Those that ask for usage and for every other metric of an autoscaler; `scaled`: autoscalers are watched."""
+
+        def autoscalers() -> tuple[dict[str, Any], ...]:
+            return self._store.objects(AUTOSCALER) if scaled else ()
+
+        usage = Sampler(
+            sampling,
+            transport=cluster.transport,
+            clock=clock,
+            path=path.with_name("metrics.jsonl"),
+            wanted=lambda: sampling.always or bool(autoscalers()),
+        )
+        custom = CustomSampler(
+            lambda: questions_of(autoscalers(), sampling.pods),
+            sampling=replace(sampling, period_s=sampling.custom_period_s),
+            transport=cluster.transport,
+            clock=clock,
+            path=path.with_name("custom-metrics.jsonl"),
+        )
+        return usage, custom
 
     def start(self, *, deadline_s: float = START_S) -> None:
         """Begin, and return when every kind has been listed and is being watched.
@@ -121,8 +143,8 @@ class Recorder:
         self._heartbeat.prove()
         for reflector in self._reflectors:
             reflector.stop()
-        if self._sampler is not None:
-            self._sampler.stop()
+        for sampler in self._samplers:
+            sampler.stop()
         ends = time.monotonic() + STOP_S
         for thread in self._threads:
             if thread.ident is not None:
@@ -142,8 +164,7 @@ class Recorder:
                 raise HarnessBroken(
                     f"the record of {reflector.scope.kind} ended early: {reflector.failure.what}", reflector.failure.fix
                 ) from reflector.failure
-        if self._sampler is not None and self._sampler.failure is not None:
-            failure = self._sampler.failure
+        for failure in (sampler.failure for sampler in self._samplers if sampler.failure is not None):
             raise HarnessBroken(f"the record of metrics ended early: {failure.what}", failure.fix) from failure
 
     def objects(self, kind: str) -> tuple[dict[str, Any], ...]:

@@ -10,7 +10,7 @@ from chaos.history.cache import once
 from chaos.history.coverage import settled_ns
 from chaos.history.facts.reported_reasons import pod_reports
 from chaos.history.model import History
-from chaos.objects.base import Raw, View, kind_in
+from chaos.objects.base import Raw, View, kind_in, selector_text
 from chaos.objects.quantities import milli
 
 __all__ = ["FOR_ZERO", "KIND", "AutoscalerLife", "AutoscalerView", "MetricView", "TargetKind", "autoscalers"]
@@ -58,6 +58,32 @@ class MetricView:
         named = self.source.get("name") or (self.source.get("metric") or {}).get("name") or ""
         container = self.source.get("container")
         return f"{named} of {container}" if container else str(named)
+
+    @property
+    def selector(self) -> str:
+        """The labels that narrow the metric's series, as the API takes them in a query; empty for all of them."""
+        try:
+            return selector_text((self.source.get("metric") or {}).get("selector") or {})
+        except ValueError:
+            return ""
+
+    @property
+    def described(self) -> tuple[str, str]:
+        """Kind and name of the object that an Object metric is about; empty for other types."""
+        ref = self.source.get("describedObject") or {}
+        return kind_in(ref.get("apiVersion", ""), ref.get("kind", "")), str(ref.get("name", ""))
+
+    @property
+    def key(self) -> str:
+        """What tells it from every other metric: its type, the object, the name and the labels."""
+        kind, name = self.described
+        labels = f"{{{self.selector}}}" if self.selector else ""
+        return " ".join(part for part in (self.type, f"{kind}/{name}" if name else "", f"{self.name}{labels}") if part)
+
+    @property
+    def custom(self) -> bool:
+        """Whether another server than metrics-server has it."""
+        return self.type in ("Pods", "Object", "External")
 
     @property
     def outside(self) -> bool:

@@ -1,4 +1,4 @@
-"""Reading what was measured: requests.jsonl into a table, a row a request; generator.jsonl and metrics.jsonl."""
+"""Reading what was measured: requests.jsonl into a table, a row a request; and the other samples."""
 
 import io
 import re
@@ -10,12 +10,20 @@ from typing import Any
 import polars as pl
 from pydantic_core import from_json
 
+from chaos.history.metrics import MetricsSample, MetricValues, PodUsage
 from chaos.history.model import REQUEST_SCHEMA, GeneratorSample
 from chaos.history.reading.jsonl import damaged, read_lines, whole_lines
-from chaos.history.samples import MetricsSample, PodUsage
 from chaos.objects.quantities import milli
 
-__all__ = ["OUTCOMES", "duration_s", "read_generator", "read_metrics", "read_requests", "usage_of"]
+__all__ = [
+    "OUTCOMES",
+    "duration_s",
+    "read_generator",
+    "read_metric_values",
+    "read_metrics",
+    "read_requests",
+    "usage_of",
+]
 
 OUTCOMES = (
     *("ok", "late", "failed", "shed", "wrong", "foreign"),
@@ -135,6 +143,30 @@ def read_metrics(path: Path) -> tuple[tuple[MetricsSample, ...], str]:
         return (), ""
     remark = read_lines(path, take)
     return tuple(samples), remark
+
+
+def read_metric_values(path: Path) -> tuple[tuple[MetricValues, ...], str]:
+    """Read custom-metrics.jsonl, which only some runs have. Returns and raises as `read_requests` does."""
+    found: list[MetricValues] = []
+
+    def take(line: dict[str, Any]) -> None:
+        values = line.get("values") or ()
+        stamps = [datetime.fromisoformat(one["timestamp"]).timestamp() for one in values if one.get("timestamp")]
+        found.append(
+            MetricValues(
+                at_ns=line["at_ns"],
+                asked_ns=line["asked_ns"],
+                metric=line["metric"],
+                values=tuple((str(one.get("object", "")), milli(str(one["value"]))) for one in values),
+                stamp_s=max(stamps, default=None),
+                error=str(line.get("error", "")),
+            )
+        )
+
+    if not path.exists():
+        return (), ""
+    remark = read_lines(path, take)
+    return tuple(found), remark
 
 
 def usage_of(raw: Mapping[str, Any]) -> PodUsage:

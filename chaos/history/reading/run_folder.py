@@ -17,7 +17,7 @@ from chaos.history.reading.action_log import Journalled, read_journal
 from chaos.history.reading.canary_log import read_canary
 from chaos.history.reading.container_logs import read_logs
 from chaos.history.reading.engine_metrics import read_engine
-from chaos.history.reading.measurements import read_generator, read_metrics, read_requests
+from chaos.history.reading.measurements import read_generator, read_metric_values, read_metrics, read_requests
 from chaos.history.reading.replica_names import named
 from chaos.history.reading.watch_log import WatchLog, read_watch
 
@@ -40,13 +40,15 @@ def load_history(run: Path) -> History:
         watch = read_watch(run / "watch.jsonl", alive_ns=None if journal.finished else journal.last_ns)
         generator, generator_remark = read_generator(run / "generator.jsonl")
         metrics, metrics_remark = read_metrics(run / "metrics.jsonl")
+        metric_values, values_remark = read_metric_values(run / "custom-metrics.jsonl")
         engine, engine_remark = read_engine(run / "engine-metrics.jsonl")
         logs, logs_remark = read_logs(run)
         canary, canary_remark = read_canary(run / "canary.jsonl")
         requests, requests_remark = table.result()
     last_request_ns = requests["end_ns"].max()
     began_ns, ended_ns = _span(facts, journal, watch, generator, last_request_ns)
-    remarks = (journal.remark, watch.remark, generator_remark, requests_remark, metrics_remark, canary_remark)
+    found = (journal.remark, watch.remark, generator_remark, requests_remark, metrics_remark, values_remark)
+    remarks = (*found, canary_remark, engine_remark, logs_remark)
     return History(
         facts=facts,
         began_ns=began_ns,
@@ -62,12 +64,10 @@ def load_history(run: Path) -> History:
         generator=generator,
         load_workers=tuple(worker for _, worker in sorted(journal.load_workers.items())),
         metrics=metrics,
+        metric_values=metric_values,
         engine=engine,
         logs=logs,
-        notes=(
-            *journal.notes,
-            *(Note(ended_ns, remark) for remark in (*remarks, engine_remark, logs_remark) if remark),
-        ),
+        notes=(*journal.notes, *(Note(ended_ns, remark) for remark in remarks if remark)),
         requests=named(requests, watch.events),
         canary=canary,
         stopped=journal.stopped,

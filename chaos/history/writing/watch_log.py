@@ -53,4 +53,19 @@ class WatchLogWriter:
 
 
 def _kept(received: bytes) -> bytes:
-    return to_json(without_secrets(from_json(received)))
+    parsed = from_json(received)
+    kept = without_secrets(parsed)
+    for whole, copy in ((parsed, kept), (parsed.get("object"), kept.get("object"))):
+        if setters := _replicas_set_by(whole):
+            copy["metadata"]["replicasSetBy"] = setters
+    return to_json(kept)
+
+
+def _replicas_set_by(whole: Any) -> list[dict[str, str]]:
+    """Of an object's managedFields, which are a third of its size, who set the number of replicas, and when."""
+    fields = (whole.get("metadata") or {}).get("managedFields") if isinstance(whole, dict) else None
+    return [
+        {key: str(one[key]) for key in ("manager", "operation", "subresource", "time") if one.get(key)}
+        for one in fields or ()
+        if "f:replicas" in ((one.get("fieldsV1") or {}).get("f:spec") or {})
+    ]

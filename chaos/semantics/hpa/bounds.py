@@ -27,12 +27,12 @@ def metric_bound(timings: Timings, types: Iterable[str] = MEASURED) -> Bound:
         parts.append(Part("kubelet's measuring", KUBELET_MEASURES_S, "cAdvisor measures a container every 10 to 15 s"))
         source = "metrics-server needs two points: the window under way, then one wholly after the change"
         parts.append(Part("metrics window", 2 * timings.metrics_resolution_s, source))
-    if foreign and timings.custom_metrics_s is None:
-        text = f"nobody promises how soon a metric of type {foreign[0]} shows the load (timings: custom_metrics_s)"
+    if foreign and timings.metric_delay_s is None:
+        text = f"nobody promises how soon a metric of type {foreign[0]} shows the load (timings: metric_delay_s)"
         unpromised.append(Unpromised("created", text))
     elif foreign:
-        more_s = max(0.0, (timings.custom_metrics_s or 0.0) - sum(part.seconds for part in parts))
-        parts.append(Part("age of the metric", more_s, "custom_metrics_s, as declared"))
+        more_s = max(0.0, (timings.metric_delay_s or 0.0) - sum(part.seconds for part in parts))
+        parts.append(Part("age of the metric", more_s, "metric_delay_s, as declared"))
     return Bound(tuple(parts), tuple(unpromised))
 
 

@@ -19,6 +19,7 @@ __all__ = [
     "Target",
     "Tolerance",
     "metric_replicas",
+    "outside_replicas",
     "shown_replicas",
     "strongest",
 ]
@@ -96,6 +97,26 @@ def metric_replicas(
         return Proposal(wanted, measured)
     filled = usage | _filled(groups, requests, target, ratio)
     return Proposal(_refined(filled, requests, target, ratio, current=current, tolerance=tolerance), measured)
+
+
+def outside_replicas(
+    target: Target, used: int, *, current: int, replicas: int, ready: int, tolerance: Tolerance
+) -> Proposal:
+    """What a metric that is none of the pods' (Object, External) asks for, of which all series add up to `used`.
+
+    An average is one over the `replicas` of the workload's own status; a value is held against the target as a whole,
+    and its ratio multiplies the pods that are `ready`.
+    """
+    if target.kind == "AverageValue":
+        wanted = math.ceil(used / target.value)
+        if not replicas:
+            return Proposal(wanted)
+        held = tolerance.holds(used / (target.value * replicas))
+        return Proposal(replicas if held else wanted, math.ceil(used / replicas))
+    ratio = used / target.value
+    if not current:
+        return Proposal(math.ceil(ratio), used)
+    return Proposal(current if tolerance.holds(ratio) else math.ceil(ratio * ready), used)
 
 
 def _measured(usage: Mapping[str, int], requests: Mapping[str, int], target: Target) -> int | None:

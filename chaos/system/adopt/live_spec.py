@@ -138,7 +138,8 @@ def _autoscale(raw: Raw | None) -> dict[str, Any] | None:
     resources = [one.get("resource") or {} for one in spec.get("metrics") or ()]
     cpu: Raw = next((one["target"] for one in resources if one.get("name") == "cpu"), {})
     fields = {
-        "replicas_min": spec.get("minReplicas", 1),
+        # One that may go to zero is tried while it has replicas.
+        "replicas_min": max(1, spec.get("minReplicas", 1)),
         "replicas_max": spec["maxReplicas"],
         "cpu_percent": cpu.get("averageUtilization"),
         "scale_up_window_s": (spec.get("behavior") or {}).get("scaleUp", {}).get("stabilizationWindowSeconds"),

@@ -7,10 +7,12 @@ from shlex import quote
 from chaos.cluster import KINDS, WATCHED, Cluster, Kind, selector_of
 from chaos.errors import ClusterRefused
 from chaos.faults.permissions import Activity, Right, object_names, rights_of
+from chaos.history.facts.autoscaler import AutoscalerView
 from chaos.objects.base import View
 from chaos.safety.undo_journal import own_namespace
 from chaos.system.adopt.find import Adopted
 from chaos.trial.preflight.adopted_cluster import Adoption
+from chaos.trial.preflight.autoscaling import require_autoscaling
 from chaos.trial.preflight.rbac import HOME, HOME_NAMES
 
 __all__ = [
@@ -112,16 +114,21 @@ def require_rights(
 
 
 def require_usage(adoption: Adoption, found: Adopted, *, scales: bool) -> None:
-    """See that usage of the pods is reported where it is needed: by an autoscaler (`scales`), or a limit in the file.
+    """See that an autoscaler (`scales`) can work, and that usage is reported where it or a limit in the file needs it.
 
-    Raises `ClusterRefused` saying which needs it.
+    Raises `ClusterRefused` saying what is wrong, or which needs it.
     """
     limited = bool(adoption.config.safety.abort_usage)
-    if not (scales or limited):
+    if scales:
+        require_autoscaling(adoption.cluster, found)
+    scalers = [AutoscalerView(one) for one in found.raws if one.get("kind") == "HorizontalPodAutoscaler"]
+    # One that looks at other metrics alone needs no metrics-server.
+    measured = not scalers or any(not metric.custom for one in scalers for metric in one.metrics)
+    if not (limited or (scales and measured)):
         return
     namespace = found.system.namespace
     pods = adoption.cluster.list("Pod", namespace, selector=selector_of(found.system.selector))
-    why = "a scenario of the autoscaler" if scales else "safety.abort_usage"
+    why = "a scenario of the autoscaler" if scales and measured else "safety.abort_usage"
     require_metrics(adoption.cluster, namespace, [View(pod).name for pod in pods], why=why)
 
 

@@ -231,7 +231,7 @@ AUTOSCALER_PAD = 12.0
 
 
 def autoscaler_panels(report: Report, axis: TimeAxis) -> list[Panel]:
-    """Two panels an autoscaler, one where it has no metric in percent; none without an autoscaler."""
+    """Two panels an autoscaler, one where it has no metric that can be read; none without an autoscaler."""
     panels = []
     for k, scaler in enumerate(report.autoscalers):
         panels.append(_autoscaler_replicas(report, scaler, k, axis))
@@ -282,13 +282,13 @@ def _autoscaler_metric(report: Report, scaler: AutoscalerSeries, number: int, ax
     return Panel(
         id=f"metric-{number}",
         title=f"Autoscaler {scaler.name}: {scaler.metric}",
-        note="percent of the pods' requests, as the autoscaler last reported it",
+        note=f"percent of {scaler.measure}, as the autoscaler last reported it",
         height=AUTOSCALER_PX,
         drawing=drawing(bands(report.faults, axis, AUTOSCALER_PX), marks),
         levels=tuple(Tick(scale.y(step), f"{step:g} %") for step in steps),
         ends=ends(pieces, scale, AUTOSCALER_PX, {"measured": "t-answered", "target": "t-limit"}, " %"),
         holes=holes(scaler.measured.missing, axis),
         readout=readout(pieces, axis, unit=" %"),
-        table=table(lines, unit=" %", head="percent of the request"),
+        table=table(lines, unit=" %", head=f"percent of {scaler.measure}"),
         empty="" if pieces["measured"] else "The autoscaler reported no measurement.",
     )

@@ -20,6 +20,7 @@ from recovery_stories import replaced_story, restarted_story
 from rollout_stories import bad_story, kept_story, update_story
 from saved_histories import saved
 from termination_stories import drained_story
+from zero_stories import blind_story, from_zero, timed_zero, to_zero
 
 import chaos.checks
 from chaos.checks import Completed, FaultsLanded, Recovered, SloMet, SteadyBefore, Witnessed
@@ -38,6 +39,7 @@ WITHOUT_WATCH = {"AnswersRight", "Completed", "GeneratorHealthy", "RateOffered",
 STORIES = {
     "AnswersRight": echo_story,
     "BudgetHeld": drain_story,
+    "ColdStart": from_zero,
     "CapacityFound": bracketed,
     "DataSurvived": survived_story,
     "DecisionsRecomputed": spike_story,
@@ -46,6 +48,7 @@ STORIES = {
     "EngineAgrees": served_story,
     "GracefulTermination": drained_story,
     "HeldAtMaximum": at_maximum,
+    "HeldBlind": blind_story,
     "NoFlapping": spike_story,
     "NothingEvicted": outage,
     "RecoveredInTime": replaced_story,
@@ -54,6 +57,7 @@ STORIES = {
     "RollbackSafe": bad_story,
     "RolledOut": update_story,
     "ScaledDown": spike_story,
+    "ScaledToZero": lambda: timed_zero(to_zero()),
     "ScaledUp": spike_story,
     "SlotsFreed": disconnected_story,
     "Spread": guarded,

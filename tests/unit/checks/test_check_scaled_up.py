@@ -34,6 +34,7 @@ def test_a_spike_that_is_followed_passes_stage_by_stage() -> None:
     assert spike["bound_s"] == RISE_BOUND_S
     assert spike["stages"] == {
         "metric_over_s": pytest.approx(10.02),
+        "metric_seen_s": pytest.approx(11),
         "desired_raised_s": pytest.approx(12),
         "scheduled_s": pytest.approx(32.2),
         "started_s": pytest.approx(33.1),

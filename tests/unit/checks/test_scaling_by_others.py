@@ -189,7 +189,7 @@ ONCE = {"policies": [{"type": "Pods", "value": 1, "periodSeconds": 600}]}
 )
 def test_one_step_is_not_enough_where_its_own_status_asks_for_more(story: Scaling, answer: Answer) -> None:
     """Of a queue nobody takes samples; but the autoscaler says itself what it reads for the three that are there."""
-    finding = ScaledUp()(timed(story, custom_metrics_s=10).history())
+    finding = ScaledUp()(timed(story, metric_delay_s=10).history())
     assert finding.answer is answer, finding.line()
     assert ("did not rise further, though s0-prometheus was over" in finding.reason) == (answer is Answer.FAIL)
 
@@ -338,7 +338,7 @@ def test_a_declared_age_of_the_metric_makes_a_bound(age_s: float, answer: Answer
     """A first rise 50 s after the step: in time for a metric that may be a minute old, late for half of it."""
     story = spike(scaler=scaler(2, "2")).saw(79, "MODIFIED", scaler(2, "12"), KIND)
     story.saw(80, "MODIFIED", deployment(3, spec=ASKING), "Deployment").saw(80.05, "MODIFIED", scaler(3, "12"), KIND)
-    finding = ScaledUp()(timed(story.made("c", 80.1, 84), custom_metrics_s=age_s).history())
+    finding = ScaledUp()(timed(story.made("c", 80.1, 84), metric_delay_s=age_s).history())
     assert finding.answer is answer, finding.line()
 
 
@@ -820,7 +820,7 @@ def followed_late(*more: float, aged_s: float | None = None, spikes: int = 2) ->
         desired = 2 if place % 2 else 4
         story.saw(at_s, "MODIFIED", deployment(desired, spec=ASKING), "Deployment")
         story.saw(at_s + 0.05, "MODIFIED", scaler(desired, "9"), KIND)
-    return story if aged_s is None else timed(story, custom_metrics_s=aged_s)
+    return story if aged_s is None else timed(story, metric_delay_s=aged_s)
 
 
 @pytest.mark.parametrize(

@@ -376,3 +376,27 @@ def test_kinds_of_others_and_notes_of_owners_hide_no_credential(seen: dict[str, 
     kept = without_secrets({"spec": seen})
     assert CANARY not in json.dumps(kept)
     assert without_secrets(kept) == kept
+
+
+def test_of_managed_fields_only_who_set_the_replicas_is_kept(tmp_path: Path) -> None:
+    """They are a third of an object; that one fact tells an autoscaler from whoever else sets the number."""
+    owners = [
+        {
+            "manager": "kube-controller-manager",
+            "operation": "Update",
+            "subresource": "scale",
+            "time": "2026-01-01T00:00:10Z",
+            "fieldsV1": {"f:spec": {"f:replicas": {}}},
+        },
+        {"manager": "kubectl", "operation": "Apply", "fieldsV1": {"f:spec": {"f:template": {}}}},
+    ]
+    raw = {"metadata": {"name": "chat", "managedFields": owners}, "spec": {"replicas": 3}}
+    path = tmp_path / "watch.jsonl"
+    file = AppendFile(path)
+    log = WatchLogWriter("Deployment", file)
+    log.listed(1, json.dumps(raw).encode())
+    log.event(2, json.dumps({"type": "MODIFIED", "object": raw}).encode())
+    file.close()
+    kept = {key: owners[0][key] for key in ("manager", "operation", "subresource", "time")}
+    for line in map(json.loads, path.read_text().splitlines()):
+        assert line["object"]["metadata"] == {"name": "chat", "replicasSetBy": [kept]}

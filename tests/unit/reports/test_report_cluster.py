@@ -152,6 +152,24 @@ def test_an_autoscaler_without_a_measurement_has_a_gap() -> None:
     assert readings(report, "metric-0")[10_000] == "measured not known, target 60 %"
 
 
+def test_a_metric_that_is_no_share_of_requests_is_drawn_by_its_target() -> None:
+    """A queue of 12 for each pod, of 5, is 240 % of its target."""
+    event = autoscaler(6, "MODIFIED", 4, 4, 55)
+    queue = {"metric": {"name": "queue"}}
+    spec = {"type": "External", "external": {**queue, "target": {"type": "AverageValue", "averageValue": "5"}}}
+    seen = {"type": "External", "external": {**queue, "current": {"averageValue": "12"}}}
+    raw = {
+        **event.object,
+        "spec": {**event.object["spec"], "metrics": [spec]},
+        "status": {**event.object["status"], "currentMetrics": [seen]},
+    }
+    report = base(replace(event, object=raw))
+    (course,) = report.autoscalers
+    assert (course.metric, course.measure) == ("queue", "its target of 5")
+    assert [value for _, value in course.measured.points] == [240]
+    assert "240 %" in " ".join(readings(report, "metric-0").values())
+
+
 def test_the_autoscaler_of_another_workload_is_left_out() -> None:
     """Only the autoscaler that scales the system under test has a panel."""
     assert not base(autoscaler(1, "ADDED", 4, 4, 55, target="other")).autoscalers

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chaos.semantics import KUBERNETES, LAB
+from chaos.semantics import KUBERNETES, LAB, Timings
 from chaos.semantics.hpa.bounds import fall_bound, rise_bound
 from chaos.semantics.hpa.stabilization import Behaviour, down_steps
 
@@ -32,8 +32,8 @@ def test_nobody_promises_how_old_a_foreign_metric_is() -> None:
     """An External metric has no part of metrics-server's; its age is unpromised, or what was declared."""
     silent = rise_bound(behaviour(), LAB, ["External"])
     assert silent.total_s == 5 + 0 + 5
-    assert "custom_metrics_s" in silent.unpromised[0].reason
-    declared = replace(LAB, custom_metrics_s=60)
+    assert "metric_delay_s" in silent.unpromised[0].reason
+    declared = replace(LAB, metric_delay_s=60)
     assert rise_bound(behaviour(), declared, ["Pods"]).total_s == 60 + 5 + 0 + 5
     assert not rise_bound(behaviour(), declared, ["Pods"]).unpromised
     # of two metrics either may show the load first: the slower one is waited for
@@ -65,3 +65,8 @@ def test_the_bound_of_a_fall() -> None:
 def test_the_steps_of_a_fall(rules: dict[str, Any], peak: int, bottom: int, steps: int | None) -> None:
     """As many as the rates need, and none where they never let it fall."""
     assert down_steps(behaviour(scaleDown=rules).down, peak, bottom) == steps
+
+
+def test_an_earlier_record_calls_the_delay_of_metrics_otherwise() -> None:
+    """What `custom_metrics_s` said in trial.json still counts."""
+    assert Timings.of({"custom_metrics_s": 20}).metric_delay_s == 20

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,7 +15,7 @@ from chaos import faults
 from chaos.cli.app import app
 from chaos.cluster import KINDS
 from chaos.errors import ClusterRefused, UsageError
-from chaos.faults.permissions import ENGINE_METRICS, Right, deploying_rights
+from chaos.faults.permissions import AUTOSCALING, ENGINE_METRICS, Right, deploying_rights
 from chaos.faults.scenario_analysis import activities_of, activity_of
 from chaos.lab.control_plane.authorization import refused
 from chaos.lab.control_plane.pki import with_token
@@ -158,7 +159,8 @@ def test_the_command_prints_what_a_run_asks_for(tmp_path: Path) -> None:
     file = tmp_path / "test_kill.py"
     file.write_text("from chaos import faults\ndef test_kill(trial):\n    faults.PodKill\n")
     asked = deploying_rights([activity_of(faults.PodKill), ENGINE_METRICS], proxied=False, claims=False)
-    objects = {one["kind"]: one for one in deploying_objects(asked)}
+    seen = [replace(right, everywhere=True) for right in AUTOSCALING]
+    objects = {one["kind"]: one for one in deploying_objects((*asked, *seen))}
     assert printed("--deploys", "--service-url", "http://{service}", str(file)) == objects
     resources = {rule["resources"][0] for rule in printed("--deploys", "--claims", str(file))["ClusterRole"]["rules"]}
     assert {"persistentvolumeclaims", "jobs", "services/proxy"} <= resources

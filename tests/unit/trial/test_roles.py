@@ -205,3 +205,22 @@ def test_the_printed_role_has_it_too(tmp_path: Path) -> None:
     roles = [one for one in yaml.safe_load_all(printed.stdout) if one["kind"] == "Role"]
     granted = {what for one in roles for rule in one["rules"] for what in rule["resources"]}
     assert "pods/ephemeralcontainers" in granted
+
+
+def test_the_metrics_of_an_autoscaler_may_be_read_and_nothing_else(tmp_path: Path) -> None:
+    """`gameday rbac` prints the rights to what it is shown; a trial goes on without them."""
+    path = tmp_path / "gameday.toml"
+    path.write_text('[cluster]\ncontext = "staging"\n[system]\nnamespace = "llm"\ndeployment = "chat"\n')
+    printed = CliRunner().invoke(app, ["rbac", "--system", str(path)])
+    assert printed.exit_code == 0, printed.output
+    (role,) = [
+        one
+        for one in yaml.safe_load_all(printed.stdout)
+        if one and one["kind"] == "Role" and one["metadata"]["namespace"] == "llm"
+    ]
+    groups = {rule["apiGroups"][0]: rule for rule in role["rules"] if rule["apiGroups"][0]}
+    for group in ("external.metrics.k8s.io", "custom.metrics.k8s.io"):
+        assert groups[group]["resources"] == ["*"]
+        assert groups[group]["verbs"] == ["get", "list"]
+    needed = rights_of([], "Deployment", proxied=False)
+    assert not any(right.kind.startswith("*") for right in needed)

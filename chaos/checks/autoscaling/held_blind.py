@@ -1,0 +1,164 @@
+"""Always: while the autoscaler has no metrics it takes no replica away, and afterwards it follows again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from chaos.checks.autoscaling import scaling
+from chaos.checks.autoscaling.shown_metrics import asked
+from chaos.checks.base import Summary, finding, timings_of, unknown
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.clock import NS, seconds
+from chaos.errors import plural
+from chaos.history import History
+from chaos.history.facts.autoscaler import AutoscalerLife
+from chaos.history.facts.replica_counts import desired_replicas
+from chaos.history.facts.scaled_object import scaled_object_at
+from chaos.semantics.hpa.bounds import decision_bound
+
+__all__ = ["HeldBlind", "HeldBlindDetail"]
+
+BROKEN = "a trial in which the autoscaler's metrics fail for a while"
+
+
+@dataclass(frozen=True, slots=True)
+class BlindDetail:
+    """One time without metrics: from when to when (None: to the end), in its words, and the numbers desired in it."""
+
+    begin_ns: int
+    end_ns: int | None
+    words: str
+    before: int
+    numbers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBlindDetail:
+    """Each time in which the autoscaler had no metrics."""
+
+    blind: tuple[BlindDetail, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBlind:
+    """While ScalingActive is False for want of metrics desired replicas do not fall, nor rise; then it follows.
+
+    A rise up to the ScaledObject's fallback is right, and so is what brings the number between the limits. Afterwards,
+    where the metrics go on asking for more, a rise comes within the autoscaler's own bound. UNKNOWN: it never lacked
+    metrics, somebody else changed the number, or the record ends before the bound does. With a second metric that can
+    be read it is not blind: `DecisionsRecomputed` judges that.
+    """
+
+    name: ClassVar[str] = "held-blind"
+    Detail: ClassVar[type] = HeldBlindDetail
+
+    def __call__(self, history: History) -> Finding:
+        scaler = scaling.one_autoscaler(history)
+        owed: list[Obligation] = []
+        details: list[BlindDetail] = []
+        if isinstance(scaler, Obligation):
+            owed.append(scaler)
+        else:
+            details = [*_blind(history, scaler)]
+            found = [
+                one for detail in details for one in (*_held(history, scaler, detail), *_after(history, scaler, detail))
+            ]
+            unseen = scaling.unwatched(history, scaling.watched_since_ns(history, scaler))
+            owed = scaling.unless_unseen(unseen, found)
+        seen = [f"{one.before} to {one.numbers[-1] if one.numbers else one.before}" for one in details]
+        return finding(
+            self.name,
+            "Without metrics the autoscaler takes no replica away, and with them it follows again.",
+            owed,
+            Summary(
+                measured=f"{plural(len(details), 'time')} without metrics, desired {', '.join(seen) or 'unchanged'}",
+                limit="no change without metrics",
+                detail=HeldBlindDetail(tuple(details)),
+            ),
+            nothing=unknown("metrics", "the autoscaler never lacked metrics", BROKEN),
+        )
+
+
+def _blind(history: History, life: AutoscalerLife) -> Iterator[BlindDetail]:
+    """Each span in which the status says that no metric could be read."""
+    until_ns, begin = scaling.watched_until_ns(history), None
+    states = [*life.within(scaling.watched_since_ns(history, life), until_ns)]
+    for at_ns, view in [*states, (until_ns, None)]:
+        blind = view is not None and view.blind
+        if blind and begin is None and view is not None:
+            begin = (at_ns, view.inactive)
+        elif not blind and begin is not None:
+            desired = desired_replicas(history)
+            numbers = tuple(n for when, n in desired.points if begin[0] < when <= at_ns)
+            end_ns = None if view is None else at_ns
+            yield BlindDetail(begin[0], end_ns, begin[1], desired.value_at(begin[0]) or 0, numbers)
+            begin = None
+
+
+def _held(history: History, life: AutoscalerLife, blind: BlindDetail) -> Iterator[Obligation]:
+    """That nothing changed in a span, but by the fallback or the limits."""
+    subject, changed = "desired replicas", False
+    end_ns = scaling.watched_until_ns(history) if blind.end_ns is None else blind.end_ns
+    spare_ns = 0 if blind.end_ns is None else scaling.NEAR_NS
+    for change in scaling.rescales(history):
+        if not blind.begin_ns < change.at_ns <= end_ns:
+            continue
+        # The look that had metrics again, or one of them, tells of that only after it acted.
+        told = scaling.announcing(history, life, change)
+        if (told is None and change.at_ns > end_ns - spare_ns) or (told is not None and not told.blind):
+            continue
+        changed, view = True, life.at(change.at_ns)
+        text = f"{change.words} while the autoscaler had no metrics ({blind.words})"
+        fallback = scaled.fallback if (scaled := scaled_object_at(history, change.at_ns)) is not None else None
+        evidence = (Evidence(change.at_ns, text),)
+        if not view.least <= change.before <= view.most and view.least <= change.after <= view.most:
+            yield Obligation(change.words, measured="back between the limits", evidence=evidence)
+        elif change.up and fallback is not None and change.after <= max(fallback, view.least):
+            yield Obligation(change.words, measured=f"the fallback of {fallback}", evidence=evidence)
+        elif not scaling.confirmed(history, life, change):
+            yield unknown(change.words, f"{text}, and {scaling.not_asked(history, change)}", "nobody else who scales")
+        else:
+            yield Obligation(change.words, Answer.FAIL, text, bound="no change", evidence=evidence)
+    if not changed:
+        lasted_s = seconds(end_ns - blind.begin_ns)
+        yield Obligation(subject, measured=f"held at {blind.before} for {lasted_s:.1f} s", bound="no change")
+
+
+def _after(history: History, life: AutoscalerLife, blind: BlindDetail) -> Iterator[Obligation]:
+    """That a rise comes in time where the metrics ask for it from the moment on that they are back."""
+    subject, until_ns = "after it", scaling.watched_until_ns(history)
+    if blind.end_ns is None:
+        yield unknown(subject, "the metrics were not back when the record ended", "metrics that come back")
+        return
+    behaviour, desired = scaling.behaviour_at(history, life, blind.end_ns), desired_replicas(history)
+    current = desired.value_at(blind.end_ns) or 0
+    past = scaling.changes_of(scaling.own_rescales(history, life, blind.end_ns))
+    bound = decision_bound(behaviour, timings_of(history), current=current, changes=past, now_s=blind.end_ns / NS)
+    due_ns = blind.end_ns + round(bound.total_s * NS)
+    states = [*life.within(blind.end_ns, min(due_ns, until_ns))]
+    short = [_short(history, life, at_ns) for at_ns, _ in states]
+    rises = [
+        one for one in scaling.rescales(history) if blind.end_ns - scaling.NEAR_NS < one.at_ns <= due_ns and one.up
+    ]
+    if rises or not all(short) or any(view.inactive for _, view in states):
+        yield Obligation(subject, measured=rises[0].words if rises else "nothing more was asked for")
+    elif until_ns < due_ns:
+        text = (
+            f"no rise {seconds(until_ns - blind.end_ns):.1f} s after the metrics were back, bound {bound.total_s:g} s"
+        )
+        yield unknown(subject, text, "a trial that lasts longer")
+    elif bound.unpromised:
+        yield unknown(subject, bound.unpromised[0].reason, "other rates")
+    else:
+        text = f"metrics were back and asked for more, and no rise came within {bound.total_s:g} s"
+        doubt = scaling.assumed(history, "hpa_sync_s")
+        if doubt:
+            yield unknown(subject, f"{text}, {doubt}", "cluster.timings in gameday.toml with the controller's flags")
+        else:
+            yield Obligation(subject, Answer.FAIL, text, bound=f"{bound.total_s:g} s")
+
+
+def _short(history: History, life: AutoscalerLife, at_ns: int) -> bool:
+    """Whether the metrics that the status shows ask for more replicas than are desired, within the maximum."""
+    shown, current = asked(history, life, at_ns), desired_replicas(history).value_at(at_ns) or 0
+    return shown is not None and shown.least > current and current < life.at(at_ns).most

@@ -1,0 +1,60 @@
+"""HeldBlind: without metrics nothing falls, and afterwards it follows."""
+
+from __future__ import annotations
+
+import pytest
+from autoscaler_stories import ASKING, Scaling, hpa
+from histories import deployment
+from zero_stories import blind_story, scaled_object
+
+from chaos.checks import HeldBlind
+from chaos.checks.verdict import Answer
+from chaos.history.facts.autoscaler import KIND
+from chaos.objects.scaled_object import SCALED_OBJECT
+
+
+def changed(desired: int, *, by: str = "") -> Scaling:
+    """Desired replicas change at 45 s, while there are no metrics, by the autoscaler or somebody else."""
+    raw = deployment(desired, spec=ASKING)
+    if by:
+        raw["metadata"]["replicasSetBy"] = [{"manager": by, "operation": "Apply", "time": "2026-01-01T00:00:00Z"}]
+    story = blind_story().saw(45, "MODIFIED", raw, "Deployment")
+    if not by:
+        story.saw(45.1, "MODIFIED", hpa(desired, inactive="FailedGetExternalMetric"), KIND)
+    return story.saw(60, "MODIFIED", hpa(desired, measured=40), KIND)
+
+
+FALLBACK = scaled_object(fallback={"failureThreshold": 3, "replicas": 4})
+
+
+@pytest.mark.parametrize(
+    ("story", "answer", "words"),
+    [
+        pytest.param(blind_story(), Answer.PASS, "", id="held"),
+        pytest.param(changed(1), Answer.FAIL, "2 to 1 while the autoscaler had no metrics", id="fell"),
+        pytest.param(changed(4), Answer.FAIL, "2 to 4", id="rose"),
+        pytest.param(changed(4).saw(0, "LISTED", FALLBACK, SCALED_OBJECT), Answer.PASS, "", id="the fallback"),
+        pytest.param(changed(6).saw(0, "LISTED", FALLBACK, SCALED_OBJECT), Answer.FAIL, "", id="over the fallback"),
+        pytest.param(changed(3, by="argocd-controller"), Answer.UNKNOWN, "argocd-controller did", id="somebody else"),
+        pytest.param(blind_story(fails="AmbiguousSelector"), Answer.UNKNOWN, "never lacked", id="not for metrics"),
+        pytest.param(blind_story().gap(40, 45, "Deployment"), Answer.UNKNOWN, "gap", id="not seen"),
+    ],
+)
+def test_nothing_changes_without_metrics(story: Scaling, answer: Answer, words: str) -> None:
+    """But by the fallback that the owner declared, and by whoever is not the autoscaler."""
+    finding = HeldBlind()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert words in finding.line()
+
+
+@pytest.mark.parametrize(
+    ("risen_s", "until_s", "answer"), [(66.0, 120, Answer.PASS), (None, 120, Answer.FAIL), (None, 66, Answer.UNKNOWN)]
+)
+def test_with_metrics_it_follows_again(risen_s: float | None, until_s: float, answer: Answer) -> None:
+    """At twice its target from 60 s on a rise is due one look later."""
+    story = blind_story(until_s=until_s).saw(60.1, "MODIFIED", hpa(2, measured=120), KIND)
+    story.saw(60, "MODIFIED", hpa(2, measured=120), KIND)
+    if risen_s is not None:
+        story.rescaled(risen_s, 4, measured=120).made("c", risen_s + 0.1, risen_s + 4).made("d", risen_s + 0.1, 75)
+    finding = HeldBlind()(story.history())
+    assert finding.answer is answer, finding.line()

@@ -1,0 +1,214 @@
+"""ScaledToZero and ColdStart: what KEDA, or an autoscaler with a minimum of zero, takes away and brings back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from autoscaler_stories import ASKING, LAB_TIMES, Scaling, hpa
+from histories import at, deployment, facts
+from zero_stories import from_zero, scaled_object, timed_zero, to_zero
+
+from chaos.checks import ColdStart, EndState, ScaledToZero, SloMet, SteadyBefore
+from chaos.checks.verdict import Answer
+from chaos.history import Phase
+from chaos.history.facts.autoscaler import KIND
+from chaos.objects.scaled_object import SCALED_OBJECT
+from chaos.slo import Slo
+
+
+def test_zero_within_the_cooldown_passes() -> None:
+    """Two looks of 5 s, a cooldown of 20 s, a metric 5 s old, and 5 s of ours: 40 s; it took 30 s."""
+    finding = ScaledToZero()(timed_zero(to_zero()).history())
+    assert finding.answer is Answer.PASS, finding.line()
+    (quiet,) = finding.values["quiet"]
+    assert quiet["bound_s"] == 40
+    assert quiet["zero_s"] == pytest.approx(30.4, abs=0.5)
+
+
+NEVER = {"minReplicaCount": 1}
+
+
+@pytest.mark.parametrize(
+    ("story", "within_s", "answer", "words"),
+    [
+        pytest.param(timed_zero(to_zero(75)), None, Answer.FAIL, "at zero only", id="late by the cooldown"),
+        pytest.param(timed_zero(to_zero(None)), None, Answer.FAIL, "not at zero", id="never"),
+        pytest.param(to_zero(60), 20, Answer.FAIL, "bound 20 s", id="late by the scenario"),
+        pytest.param(to_zero(None), None, Answer.UNKNOWN, "metric_delay_s", id="the age of the metric is not known"),
+        pytest.param(to_zero(60), None, Answer.PASS, "", id="came, however late the metric"),
+        pytest.param(timed_zero(to_zero(None, until_s=60)), None, Answer.UNKNOWN, "when the trial ended", id="short"),
+        pytest.param(to_zero(None, scaled=scaled_object(**NEVER)), None, Answer.UNKNOWN, "may go to zero", id="min"),
+        pytest.param(
+            to_zero(None, scaled=scaled_object(**NEVER)), 40, Answer.FAIL, "may go to zero", id="min, claimed"
+        ),
+        pytest.param(
+            to_zero(None, scaled=scaled_object(annotations={"autoscaling.keda.sh/paused": "true"})),
+            40,
+            Answer.UNKNOWN,
+            "is paused",
+            id="paused",
+        ),
+        pytest.param(to_zero().gap(55, 65, "Deployment"), 40, Answer.UNKNOWN, "gap", id="not seen"),
+    ],
+)
+def test_zero_is_owed_in_time(story: Scaling, within_s: float | None, answer: Answer, words: str) -> None:
+    """By the scenario's word, else by the ScaledObject's own; what nobody promises is open."""
+    finding = ScaledToZero(within_s=within_s)(story.history())
+    assert finding.answer is answer, finding.line()
+    assert words in finding.line()
+
+
+def test_a_replica_that_comes_back_while_nobody_asks_fails() -> None:
+    """A trigger that is never quiet, or a cooldown of nothing, brings it back; kubectl is somebody else."""
+    flapped = timed_zero(to_zero())
+    back = deployment(1, spec=ASKING)
+    finding = ScaledToZero()(flapped.saw(90, "MODIFIED", back, "Deployment").made("z", 90.1, 95).history())
+    assert finding.answer is Answer.FAIL
+    assert "while nobody asked" in finding.reason
+    by_hand = deployment(1, spec=ASKING)
+    writer = {"manager": "kubectl", "operation": "Update", "subresource": "scale", "time": "2026-01-01T00:00:00Z"}
+    by_hand["metadata"]["replicasSetBy"] = [writer]
+    story = timed_zero(to_zero()).saw(90, "MODIFIED", by_hand, "Deployment").made("z", 90.1, 95)
+    finding = ScaledToZero()(story.history())
+    assert finding.answer is Answer.UNKNOWN
+    assert "kubectl did that" in finding.reason
+
+
+def test_a_pod_that_stays_at_zero_fails() -> None:
+    """None is desired, and one goes on."""
+    story = timed_zero(to_zero(None)).saw(50, "MODIFIED", deployment(0, spec=ASKING), "Deployment").ends(50.1, "a")
+    finding = ScaledToZero()(story.history())
+    assert finding.answer is Answer.FAIL
+    assert "too many stayed" in finding.reason
+
+
+def test_an_autoscaler_with_a_minimum_of_zero_goes_there_by_its_window() -> None:
+    """HPAScaleToZero: the bound is that of any fall."""
+    external: dict[str, Any] = {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "5"}}
+    metrics = [{"type": "External", "external": external}]
+    least = hpa(2, limits=(0, 8), metrics=metrics, window_s=10)
+    story = Scaling(120).stands("a", "b", scaler=least).loaded(2, 0, 30)
+    story.saw(55, "MODIFIED", deployment(0, spec=ASKING), "Deployment").ends(55.1, "a", "b")
+    story.saw(55.1, "MODIFIED", hpa(0, limits=(0, 8), metrics=metrics, window_s=10), KIND)
+    finding = ScaledToZero()(timed_zero(story).history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def test_a_cold_start_is_told_stage_by_stage() -> None:
+    """Decided after 5 s, Ready after 20 s, and the first token then."""
+    finding = ColdStart(within_s=30)(timed_zero(from_zero(), at_zero="held").history())
+    assert finding.answer is Answer.PASS, finding.line()
+    (wake,) = finding.values["wakes"]
+    assert wake["stages"]["decided"] == pytest.approx(5)
+    assert wake["stages"]["ready"] == pytest.approx(20)
+    assert wake["stages"]["first_token"] == pytest.approx(20.1)
+
+
+@pytest.mark.parametrize(
+    ("story", "within_s", "at_zero", "answer", "words"),
+    [
+        pytest.param(from_zero(), 15, "held", Answer.FAIL, "budget 15 s; longest: ready", id="over its budget"),
+        pytest.param(from_zero(held=False), 30, "held", Answer.FAIL, "to be held", id="refused, declared held"),
+        pytest.param(from_zero(held=False), 30, "refused", Answer.PASS, "", id="refused as declared"),
+        pytest.param(from_zero(held=False), 30, None, Answer.UNKNOWN, "nobody declared", id="refused, undeclared"),
+        pytest.param(from_zero(), None, "held", Answer.PASS, "", id="no budget"),
+        pytest.param(from_zero(ready_s=None), 30, "refused", Answer.FAIL, "not ready", id="never Ready"),
+        pytest.param(from_zero(ready_s=None), 90, "refused", Answer.UNKNOWN, "not ready", id="the trial ended before"),
+        pytest.param(to_zero(), 30, "held", Answer.UNKNOWN, "no request came", id="nobody asked at zero"),
+    ],
+)
+def test_a_cold_start_is_owed_within_its_budget(
+    story: Scaling, within_s: float | None, at_zero: Any, answer: Answer, words: str
+) -> None:
+    """And requests meanwhile are what the owner declared."""
+    finding = ColdStart(within_s=within_s, at_zero=at_zero)(story.history())
+    assert finding.answer is answer, finding.line()
+    assert words in finding.line()
+
+
+@pytest.mark.parametrize(
+    ("polling_s", "delay_s", "answer"), [(5, 5, Answer.PASS), (5, None, Answer.PASS), (1, 0.5, Answer.PASS)]
+)
+def test_keda_decides_at_its_next_look(polling_s: float, delay_s: float | None, answer: Answer) -> None:
+    """Its interval, the declared age of the metric and 5 s of ours are enough for the 5 s that it took."""
+    story = from_zero(scaled=scaled_object(pollingInterval=polling_s))
+    finding = ColdStart(within_s=30, at_zero="held")(aged(story, delay_s).history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(("delay_s", "answer"), [(3, Answer.FAIL), (None, Answer.UNKNOWN), (20, Answer.PASS)])
+def test_a_decision_later_than_its_next_look_is_keda_s_fault(delay_s: float | None, answer: Answer) -> None:
+    """Asked for 15 s after the first request, with an interval of 5 s: late, unless the metric may be that old."""
+    story = from_zero(decided_s=65, ready_s=75)
+    finding = ColdStart(within_s=60, at_zero="held")(aged(story, delay_s).history())
+    assert finding.answer is answer, finding.line()
+
+
+def aged(story: Scaling, delay_s: float | None) -> Scaling:
+    """The same with a metric of a declared age."""
+    raw = {"system": {"selector": {"app": "model"}}, "timings": {**LAB_TIMES, "metric_delay_s": delay_s}}
+    return story.has(facts=facts(raw=raw))
+
+
+def test_a_request_that_hangs_at_zero_is_no_refusal() -> None:
+    """Declared is that users are told at once."""
+    story = from_zero(held=False)
+    story.rows[-40]["outcome"] = "refused"
+    for row in story.rows:
+        row["outcome"] = "unanswered" if row["outcome"] == "refused" else row["outcome"]
+    finding = ColdStart(within_s=30, at_zero="refused")(story.history())
+    assert finding.answer is Answer.FAIL
+    assert "unanswered" in finding.reason
+
+
+def test_at_the_end_nobody_need_be_there() -> None:
+    """Zero replicas are the wanted end where what scales the workload may want none; else nothing is proved."""
+    story = to_zero().saw(0, "LISTED", scaled_object(), SCALED_OBJECT)
+    assert EndState()(story.history()).answer is Answer.PASS
+    assert EndState()(to_zero(scaled=scaled_object(**NEVER)).history()).answer is Answer.UNKNOWN
+
+
+SLO = Slo(availability=0.99)
+
+
+@pytest.mark.parametrize(
+    ("story", "at_zero", "answer", "words"),
+    [
+        (from_zero(held=False), "refused", Answer.PASS, "20 requests refused at zero replicas, as declared"),
+        (from_zero(held=False), None, Answer.FAIL, "20 bad requests"),
+        (from_zero(held=False), "held", Answer.FAIL, "20 bad requests"),
+        (from_zero(held=False, ready_s=None), "refused", Answer.UNKNOWN, "none was Ready again"),
+        (from_zero(held=False, scaled=scaled_object(**NEVER)), "refused", Answer.FAIL, "20 bad requests"),
+    ],
+)
+def test_requests_that_may_be_refused_at_zero_are_no_breach(
+    story: Scaling, at_zero: str | None, answer: Answer, words: str
+) -> None:
+    """Only where the owner declared it, what scales the workload may want none, and until one is Ready."""
+    finding = SloMet(SLO)(timed_zero(story, at_zero=at_zero).history())
+    assert finding.answer is answer, finding.line()
+    assert words in finding.line()
+
+
+def test_a_request_that_hangs_at_zero_counts_against_the_slo() -> None:
+    """Declared is a refusal, not silence."""
+    story = timed_zero(from_zero(held=False), at_zero="refused")
+    for row in story.rows:
+        row["outcome"] = "unanswered" if row["outcome"] == "refused" else row["outcome"]
+    assert SloMet(SLO)(story.history()).answer is Answer.FAIL
+
+
+def asleep(scaled: dict[str, Any]) -> Scaling:
+    """No replica is desired from 1 s on, and nobody asks before 60 s; the baseline is from 10 s to 30 s."""
+    story = to_zero(1, scaled=scaled).loaded(1, 60, 100)
+    story.rows[:] = [row for row in story.rows if row["intended_ns"] >= at(60)]
+    return story.has(streams=story.parts["streams"][1:], phases=(Phase("baseline", at(10), at(30)),))
+
+
+def test_a_baseline_at_zero_is_steady_where_that_is_allowed() -> None:
+    """Nobody asks, and none is there; a workload that somebody scaled to zero by hand is not steady."""
+    assert SteadyBefore()(asleep(scaled_object()).history()).answer is Answer.PASS
+    by_hand = SteadyBefore()(asleep(scaled_object(**NEVER)).history())
+    assert by_hand.answer is Answer.UNKNOWN
+    assert "no replica was desired" in by_hand.reason
