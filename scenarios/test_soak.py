@@ -4,8 +4,9 @@ import pytest
 
 from chaos import Slo, checks, faults, targets
 
-# A killed process takes along what it was answering; of a request every half second that is one or two each time.
+# A killed process takes along what it was answering, one or two requests each time.
 SLO = Slo(availability=0.99)
+LOAD_EACH = 0.15
 QUIET_S = (60, 180)
 STANDS_S = 15
 
@@ -36,10 +37,11 @@ def rounds(rng):
         yield from rng.sample(FAULTS, len(FAULTS))
 
 
-@pytest.mark.system(replicas=4)
+@pytest.mark.needs(replicas_min=2, evictable_min=1, nodes=2)
+@pytest.mark.deployed(replicas=4)
 def test_an_hour_of_steady_load_with_trouble_every_few_minutes(trial, system, traffic, soak_s):
     """Users stay inside the SLO, and every replica comes back, however often something happens to one of them."""
-    with traffic.steady(rate_rps=2):
+    with traffic.steady(load=LOAD_EACH * system.replicas):
         trial.baseline(duration_s=30)
         left_s = soak_s
         for fault in rounds(system.rng):

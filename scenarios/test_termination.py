@@ -17,10 +17,14 @@ KILLS = 3
 GRACE_S, SLEEP_S = 60, 7
 """While one replica is away, the other one's answers take several times as long: half a minute on a slow machine."""
 
-OWN_DRAIN = pytest.mark.system(grace_s=GRACE_S, env={**ROOM, "GRACE_S": str(GRACE_S)})
-PRE_STOP = pytest.mark.system(
-    grace_s=GRACE_S, pre_stop_sleep_s=SLEEP_S, env={**ROOM, "SETTLE_S": "0", "GRACE_S": str(GRACE_S - SLEEP_S)}
+OWN_DRAIN = pytest.mark.deployed(grace_s=GRACE_S, env={**ROOM, "GRACE_S": str(GRACE_S)})
+PRE_STOP = (
+    pytest.mark.deployed(grace_s=GRACE_S, env={**ROOM, "SETTLE_S": "0", "GRACE_S": str(GRACE_S - SLEEP_S)}),
+    pytest.mark.system(pre_stop_sleep_s=SLEEP_S),
 )
+
+LOAD_EACH = 0.8
+"""So that most of the time some answer is under way; while one replica is away, what comes waits for the other."""
 
 
 @pytest.fixture(
@@ -40,10 +44,17 @@ def request_profile(request_profile):
     return replace(request_profile, max_tokens=64, ignore_eos=True, timeout_s=60.0)
 
 
-@pytest.mark.system(replicas=2)
+@pytest.fixture(scope="session")
+def slo():
+    """What such answers take a replica that is not overloaded: a load is a share of what it carries within this."""
+    return Slo(availability=0.99, latency_p99_s=30.0)
+
+
+@pytest.mark.needs(replicas_min=2)
+@pytest.mark.deployed(replicas=2)
 def test_a_killed_replica_ends_its_streams(trial, system, traffic):
     """Each replica that is deleted answers in full what it had begun, and the other takes what comes."""
-    with traffic.steady(rate_rps=1):
+    with traffic.steady(load=LOAD_EACH * system.replicas):
         trial.baseline(duration_s=20)
         for _ in range(KILLS):
             with trial.fault(faults.PodKill(targets.one(system))):
@@ -58,10 +69,11 @@ def test_a_killed_replica_ends_its_streams(trial, system, traffic):
     )
 
 
-@pytest.mark.system(replicas=2)
+@pytest.mark.needs(replicas_min=2)
+@pytest.mark.deployed(replicas=2)
 def test_a_release_ends_every_stream(trial, system, traffic):
     """While a release replaces every replica, no answer is cut short, however long it takes."""
-    with traffic.steady(rate_rps=1):
+    with traffic.steady(load=LOAD_EACH * system.replicas):
         trial.baseline(duration_s=20)
         release = faults.RollingUpdate(system.workload)
         with trial.fault(release):

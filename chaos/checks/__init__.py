@@ -28,7 +28,9 @@ from chaos.checks.traffic.answers_right import AnswersRight
 from chaos.checks.traffic.capacity_found import CapacityFound
 from chaos.checks.traffic.engine_agrees import EngineAgrees
 from chaos.checks.traffic.generator_healthy import GeneratorHealthy
+from chaos.checks.traffic.lost_while_away import LostWhileAway
 from chaos.checks.traffic.rate_offered import RateOffered
+from chaos.checks.traffic.routed_to_ready import RoutedToReady
 from chaos.checks.traffic.slo_met import SloMet
 from chaos.checks.traffic.slots_freed import SlotsFreed
 from chaos.checks.traffic.windows import InPhase, WhileRaised
@@ -36,6 +38,7 @@ from chaos.checks.trial.completed import Completed
 from chaos.checks.trial.data_survived import DataSurvived
 from chaos.checks.trial.end_state import EndState
 from chaos.checks.trial.faults_landed import FaultsLanded
+from chaos.checks.trial.in_role import InRole
 from chaos.checks.trial.steady_state import SteadyBefore
 from chaos.checks.trial.witnessed import Witnessed
 
@@ -56,6 +59,8 @@ __all__ = [
     "HeldAtMaximum",
     "HeldBlind",
     "InPhase",
+    "InRole",
+    "LostWhileAway",
     "NoFlapping",
     "NoNeedlessRestart",
     "NoRestartLoop",
@@ -67,6 +72,7 @@ __all__ = [
     "RestartedByLiveness",
     "RollbackSafe",
     "RolledOut",
+    "RoutedToReady",
     "ScaledDown",
     "ScaledToZero",
     "ScaledUp",

@@ -14,7 +14,9 @@ import typer
 
 from chaos.cli.cluster import NoCluster, found_here, reach
 from chaos.errors import UsageError, one_line
-from chaos.plugin.markers import deployed_fields, lacks_of_adopted, lacks_to_deploy, scenario_activities
+from chaos.faults.permissions import LOAD
+from chaos.plugin.capacity import tells_load
+from chaos.plugin.markers import deployed_fields, lacks_of_adopted, lacks_to_deploy, scenario_activities, wanted_fields
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.trial.environment import Environment
@@ -25,6 +27,18 @@ __all__ = ["scenarios_command"]
 
 PACKAGE = "gameday_scenarios"
 NO_SYSTEM = "there is no gameday.toml here, and the lab is not up: gameday lab up"
+
+
+NEEDS = {
+    "replicas_min": "replicas at least",
+    "at_once_min": "pods that may be down at once",
+    "evictable_min": "pods that the disruption budget lets go at least",
+    "evictable_max": "pods that the disruption budget lets go at most",
+    "refused_min": "evictions beyond the disruption budget",
+    "nodes_out": "nodes that may be out at once:",
+    "node_share_max": "a node with at most this share of the replicas:",
+}
+"""What a scenario says that it needs, for people."""
 
 
 def scenarios_command(
@@ -100,14 +114,15 @@ def _claim(item: pytest.Item) -> str:
 
 def _needs(item: pytest.Item) -> str:
     """What the scenario needs of the system, of the cluster, and of its owners."""
-    fields = deployed_fields(item)
+    fields = wanted_fields(item)
     replicas = fields.pop("replicas", None)
     needs = [f"{replicas} replicas"] if replicas else []
     needs += [name.replace("_", " ") for name in fields if name not in ("env", "cpu_request", "cpu_limit")]
     for marker in item.iter_markers("needs"):
         needs += [str(one) for one in marker.args]
-        needs += [f"{key.replace('_', ' ')} {value}" for key, value in marker.kwargs.items()]
+        needs += [f"{NEEDS.get(key, key.replace('_', ' '))} {value}" for key, value in marker.kwargs.items()]
     allowed = [action.name for action in scenario_activities(item, LoadSettings()) if not action.reads]
+    allowed += ["load, or a stated replica_rps"] if tells_load(item) and LOAD.name not in allowed else []
     return ", ".join(dict.fromkeys(needs)) + (f"; consent: {', '.join(allowed)}" if allowed else "")
 
 
@@ -119,5 +134,7 @@ def _here(item: pytest.Item, environment: Environment, adopted: Adopted | None) 
     written = environment.adoption.config.load
     load = LoadSettings(in_cluster=written.in_cluster, ingress=written.ingress)
     activities = scenario_activities(item, load)
+    if environment.adoption.config.system.replica_rps is None and tells_load(item):
+        activities = (*activities, LOAD)
     lacks = lacks_of_adopted(item, environment, adopted, activities)
     return "; ".join(dict.fromkeys(lacks or unallowed(environment.adoption, adopted, activities)))

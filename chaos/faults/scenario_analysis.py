@@ -14,9 +14,9 @@ from typing import Any
 from chaos.faults.base import Fault
 from chaos.faults.permissions import READ_DATA, Activity
 
-__all__ = ["activities_of", "activity_of", "raises_load"]
+__all__ = ["activities_of", "activity_of", "names_load", "raises_load"]
 
-STREAMS = frozenset({"steady", "shape"})
+STREAMS = frozenset({"steady", "spike", "shape"})
 """The methods of a scenario's `traffic` that begin a stream."""
 
 NOT_FOLLOWED = sys.stdlib_module_names | {"chaos", "loadgen", "reports", "pytest", "_pytest"}
@@ -56,7 +56,14 @@ def raises_load(scenario: Callable[..., Any]) -> bool:
         for one in dis.get_instructions(value)
         if one.opname in ("LOAD_ATTR", "LOAD_METHOD") and one.argval in STREAMS
     ]
-    return len(begun) > 1 or "shape" in begun
+    return len(begun) > 1 or bool({"shape", "spike"} & set(begun))
+
+
+def names_load(scenario: Callable[..., Any]) -> bool:
+    """Whether a scenario tells a load as a share of what a replica carries, as far as its code shows."""
+    codes = [value for value in _reached(scenario) if isinstance(value, CodeType) and STREAMS & set(value.co_names)]
+    # The names of keywords of a call are a tuple among the constants.
+    return any({"load", "relative"} & set(one) for code in codes for one in code.co_consts if isinstance(one, tuple))
 
 
 def _reached(scenario: Callable[..., Any]) -> Iterator[object]:

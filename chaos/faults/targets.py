@@ -5,10 +5,10 @@ Every pick is called with the system first:
 | pick | victims |
 | --- | --- |
 | `one(system)` | one ready replica |
-| `share(system, 0.5)` | that part of the ready replicas, rounded down, at least one |
+| `share(system, 0.5)` | that part of the ready replicas, rounded down, at least one, at most what may be down at once |
 | `every(system)` | every ready replica |
 | `unready(system)` | the newest pod that runs and is not Ready |
-| `fullest_node(system, share_max=0.5)` | the node with the most ready replicas, at most that part of them |
+| `fullest_node(system, share_max=0.5)` | the fullest of the nodes with at most that part of the ready replicas |
 | `fullest_nodes(system, 2)` | so many nodes, the fullest first, each as targets of its own |
 | `node_of(system, one(system))` | the node of the pod that another pick chose |
 | `pool(system, label, value)` | every node with that label |
@@ -16,23 +16,26 @@ Every pick is called with the system first:
 | `fullest_zone(system)` | every node of the zone with the most ready replicas |
 | `all_nodes(system)` | every node |
 
+A node, pool or zone with more replicas, or nodes, than may be down at once is no candidate.
+
 Picks return `Targets`: references that carry UIDs, so that a replacement of the same name is never hit by mistake.
 Candidates are ranked by node and age before the seed chooses among them, because pod names are random and would make
 the same seed choose differently each time.
 """
 
-import random
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
 
 from chaos.errors import GamedayError, UsageError
+from chaos.faults.target_pool import ENGINE, Pool, Targets, at_once, no_more_than
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
 
 __all__ = [
+    "ENGINE",
+    "ZONE",
     "Targets",
     "all_nodes",
     "every",
@@ -50,65 +53,29 @@ __all__ = [
 ZONE = "topology.kubernetes.io/zone"
 
 
-@dataclass(frozen=True, slots=True)
-class Targets:
-    """The victims of a fault, and how they were chosen, in words.
-
-    `grace_s` is the longest terminationGracePeriodSeconds among them. A node comes first, and then the system's pods on
-    it, whom what befalls the node may take too.
-    """
-
-    words: str
-    refs: tuple[Ref, ...]
-    grace_s: int = 0
-
-    @property
-    def nodes(self) -> tuple[Ref, ...]:
-        """The nodes among them."""
-        return tuple(ref for ref in self.refs if ref.kind == "Node")
-
-
-class Pool(Protocol):
-    """What picks choose from: the system's pods, the cluster's nodes, and the trial's source of chance."""
-
-    @property
-    def rng(self) -> random.Random:
-        """The trial's seeded source of chance."""
-
-    @property
-    def inert(self) -> bool:
-        """Whether nothing is to be touched (a saved run is judged again): picks then choose nobody."""
-
-    @property
-    def words(self) -> str:
-        """The selector in words, for the error that says that nobody matches."""
-
-    def ready_pods(self) -> Sequence[PodView]:
-        """The pods that are Ready and not being deleted, now."""
-
-    def pods(self) -> Sequence[PodView]:
-        """All pods of the system, now, also those that are not Ready or on their way out."""
-
-    def nodes(self) -> Sequence[NodeView]:
-        """All nodes of the cluster, now."""
-
-
-def one(system: Pool) -> Targets:
+def one(system: Pool, *, role: str = ENGINE) -> Targets:
     """Pick one replica."""
-    return _pick(system, lambda _ready: 1, "one replica")
+    return _pick(_in(system, role), lambda _ready: 1, f"one {_member(role)}")
 
 
-def share(system: Pool, part: float) -> Targets:
-    """Pick this part of the ready replicas, e.g. 0.5, rounded down, but at least one. Raises `UsageError`."""
+def share(system: Pool, part: float, *, role: str = ENGINE) -> Targets:
+    """Pick this part of the ready replicas, e.g. 0.5, rounded down, but at least one. Raises `UsageError`.
+
+    Never more than may be down at once (`Pool.at_once`).
+    """
     if not 0 < part <= 1:
         raise UsageError(f"targets.share: {part:g} is not above 0 and at most 1", "give a part, e.g. 0.5 for half")
     # A share such as 0.1 of 10 is one replica, though the product of floats may lie just below.
-    return _pick(system, lambda ready: max(1, int(part * ready + 1e-9)), f"{part:.0%} of the replicas")
+    system = _in(system, role)
+    most = at_once(system)
+    return _pick(
+        system, lambda ready: max(1, int(min(part * ready + 1e-9, most))), f"{part:.0%} of the {_members(role)}"
+    )
 
 
-def every(system: Pool) -> Targets:
+def every(system: Pool, *, role: str = ENGINE) -> Targets:
     """Pick every ready replica."""
-    return _pick(system, lambda ready: ready, "every replica")
+    return _pick(_in(system, role), lambda ready: ready, f"every {_member(role)}")
 
 
 def unready(system: Pool) -> Targets:
@@ -126,37 +93,43 @@ def unready(system: Pool) -> Targets:
 def fullest_node(system: Pool, *, share_max: float = 1.0) -> Targets:
     """Pick the node with the most ready replicas; among equals the seed chooses.
 
-    `share_max` is the largest part of them that it may hold, where the scenario counts on the others. Raises
-    `GamedayError` if it holds more.
+    `share_max` is the largest part of them that it may hold, where the scenario counts on the others: of nodes that
+    hold no more than that the fullest is picked. Raises `GamedayError` if all hold more.
     """
-    chosen = fullest_nodes(system, 1)[0]
-    held = sum(ref.kind == "Pod" for ref in chosen.refs)
-    if not system.inert and held > share_max * len(system.ready_pods()):
-        raise GamedayError(
-            f"{chosen.words}, and the scenario counts on {share_max:.0%} at most",
-            "spread them over the nodes first, e.g. with kubectl rollout restart",
-        )
-    return chosen
+    return _fullest(system, 1, share_max * len(system.ready_pods()))[0]
 
 
 def fullest_nodes(system: Pool, count: int) -> tuple[Targets, ...]:
     """Pick so many nodes, the fullest first, each as targets of its own; among equals the seed chooses.
 
-    Only nodes that are Ready, not cordoned, and hold a ready replica. Raises `GamedayError` if there are fewer.
+    Only nodes that are Ready, not cordoned, and hold a ready replica; together no more than may be down at once.
+    Raises `GamedayError` if there are fewer.
     """
+    return _fullest(system, count, math.inf)
+
+
+def _fullest(system: Pool, count: int, held_max: float) -> tuple[Targets, ...]:
     if system.inert:
         return tuple(Targets("the fullest node", ()) for _ in range(count))
     held = Counter(pod.node for pod in system.ready_pods())
-    nodes = sorted(
+    open_nodes = sorted(
         (node for node in system.nodes() if node.ready and not node.unschedulable and held[node.name]),
         key=lambda node: node.name,
     )
+    most = min(held_max, at_once(system) // count)
+    nodes = [node for node in open_nodes if held[node.name] <= most]
     system.rng.shuffle(nodes)
     nodes.sort(key=lambda node: held[node.name], reverse=True)
-    if len(nodes) < count:
+    if len(open_nodes) < count:
         raise GamedayError(
-            f"{len(nodes)} open nodes hold a ready pod that matches {system.words}, not {count}",
+            f"{len(open_nodes)} open nodes hold a ready pod that matches {system.words}, not {count}",
             "see kubectl get nodes and where the pods lie, or give the system more replicas",
+        )
+    if len(nodes) < count:
+        lie = ", ".join(f"{held[node.name]} on {node.name}" for node in open_nodes)
+        raise GamedayError(
+            f"the ready replicas lie {lie}, and the scenario counts on at most {most:g} of them on a node",
+            "spread them over the nodes first, e.g. with kubectl rollout restart",
         )
     return tuple(_on_nodes(system, [node], f"node {node.name}") for node in nodes[:count])
 
@@ -228,8 +201,16 @@ def _fullest_group(system: Pool, label: str, called: str) -> Targets:
             f"see kubectl get nodes -L, and label nodes of two {called}s at least",
         )
     held = Counter(group_of.get(pod.node, "") for pod in system.ready_pods())
-    system.rng.shuffle(groups)
-    chosen = max(groups, key=lambda group: held[group])
+    size, nodes_most = Counter(group_of.values()), no_more_than(system.nodes_at_once)
+    fitting = [group for group in groups if held[group] <= at_once(system) and size[group] <= nodes_most]
+    if not fitting:
+        lie = ", ".join(f"{held[group]} on {size[group]} nodes in {called} {group}" for group in groups)
+        raise GamedayError(
+            f"the ready replicas lie {lie}; {at_once(system):g} and {nodes_most:g} nodes may be down at once",
+            f"spread them over the {called}s, or raise safety.pods_max and safety.nodes_max",
+        )
+    system.rng.shuffle(fitting)
+    chosen = max(fitting, key=lambda group: held[group])
     nodes = sorted((node for node in system.nodes() if group_of.get(node.name) == chosen), key=lambda node: node.name)
     return _on_nodes(system, nodes, f"{called} {chosen} ({', '.join(node.name for node in nodes)})")
 
@@ -255,6 +236,18 @@ def _pick(system: Pool, count_of: Callable[[int], int], words: str) -> Targets:
     chosen = system.rng.sample(ready, count_of(len(ready)))
     refs = tuple(pod.ref for pod in chosen)
     return Targets(f"{words} ({len(refs)} of {len(ready)})", refs, max(pod.grace_s for pod in chosen))
+
+
+def _in(system: Pool, role: str) -> Pool:
+    return system if role == ENGINE else system.role(role)
+
+
+def _member(role: str) -> str:
+    return "replica" if role == ENGINE else f"replica of the {role}"
+
+
+def _members(role: str) -> str:
+    return "replicas" if role == ENGINE else f"replicas of the {role}"
 
 
 def _ranked(pods: Sequence[PodView]) -> list[PodView]:

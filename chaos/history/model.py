@@ -231,7 +231,8 @@ class History:
     in which states were lost, up to the list that follows; in `late` spans none was lost, but what was received at the
     end may have happened any time within. `ended_ns` is the last moment that any file speaks of. `stopped` says why
     the trial was stopped before its end (unsteady baseline, interrupted), empty if it was not. `finished` is False for
-    a run that died before writing `trial-end`. `canary` is None in a run that had none.
+    a run that died before writing `trial-end`. `canary` is None in a run that had none. `roles`: the trial as other
+    workloads of the system saw it.
     """
 
     facts: TrialFacts
@@ -256,5 +257,6 @@ class History:
     engine: EngineRecord = NO_ENGINE
     logs: tuple[ContainerLog, ...] = ()
     canary: Canary | None = None
+    roles: Mapping[str, History] = field(default_factory=dict)
     memo: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     """What was derived from this history already, by name: see `chaos.history.cache`."""

@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "deployed(**fields): the same, but only where the scenario deploys its system")
     config.addinivalue_line(
         "markers",
-        "needs(*what, nodes, node_label): what must be there, e.g. node-infrastructure; else the scenario is skipped",
+        "needs(*what, replicas_min, at_once_min, evictable_min, nodes, …): what must be there; else it is skipped",
     )
     config.addinivalue_line("markers", "quick: a ready-made scenario that takes little time")
     if given(config):

@@ -10,6 +10,7 @@ from chaos.errors import NotAllowed, UsageError, one_line
 from chaos.faults.permissions import CANARY, DEPLOYED, LOAD, LOAD_POLICY, Activity, deploying_rights
 from chaos.faults.scenario_analysis import activities_of, raises_load
 from chaos.history.writing.redaction import without_secrets
+from chaos.plugin.room import lacks_of_room, room_here
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.manifest_folder import Manifests, read_manifests
@@ -35,10 +36,11 @@ __all__ = [
     "profile_for",
     "refuse_unmet",
     "scenario_activities",
+    "skip_refused",
     "wanted_fields",
 ]
 
-DATA_NEED = "data"
+DATA_NEED, AUTOSCALER_NEED = "data", "autoscaler"
 
 
 def marked(request: pytest.FixtureRequest, spec: SystemSpec, fields: Mapping[str, Any]) -> SystemSpec:
@@ -65,6 +67,7 @@ def adopted_for(
     dry_run: bool,
     load: LoadSettings,
     require_consent: bool = False,
+    pods_max: int | None = None,
 ) -> Adopted | None:
     """The system that already runs, as it is now; the scenario is skipped if it asks for another one or is not allowed.
 
@@ -76,17 +79,18 @@ def adopted_for(
     refuse_fields(fields)
     adopted = environment.adoption.find()
     activities = scenario_activities(request.node, load)
-    if lacks := lacks_of_adopted(request.node, environment, adopted, activities):
+    if lacks := lacks_of_adopted(request.node, environment, adopted, activities, pods_max):
         _skip(lacks)
-    _skip_refused(unallowed(environment.adoption, adopted, activities), require_consent=require_consent)
+    skip_refused(unallowed(environment.adoption, adopted, activities), require_consent=require_consent)
     require_rights(environment.adoption, adopted, activities, load_pods=load.in_cluster)
-    require_usage(environment.adoption, adopted, scales="autoscale" in wanted_fields(request.node))
+    require_usage(environment.adoption, adopted, scales=_scales(request.node))
     if not dry_run and environment.begin():
         return environment.adoption.find()
     return adopted
 
 
-def _skip_refused(objections: Iterable[str], *, require_consent: bool) -> None:
+def skip_refused(objections: Iterable[str], *, require_consent: bool) -> None:
+    """Skip the scenario for what the owners object to, if anything; `NotAllowed` is raised with `require_consent`."""
     if refused := "; ".join(objections):
         if require_consent:
             raise NotAllowed(refused)
@@ -98,14 +102,21 @@ def _skip(lacks: Iterable[str]) -> None:
 
 
 def lacks_of_adopted(
-    node: pytest.Item, environment: Environment, adopted: Adopted, activities: Iterable[Activity]
+    node: pytest.Item,
+    environment: Environment,
+    adopted: Adopted,
+    activities: Iterable[Activity],
+    pods_max: int | None = None,
 ) -> list[str]:
     """Why a scenario cannot be had on the system that already runs, whoever allows it; empty if it can."""
     spec = adopted.system.spec
+    chosen = tuple(activities)
     lacks = [
         *unmet(spec, wanted_fields(node)),
         *_without_data(node, spec, NAME_DATA),
-        *_unfit(activities, adopted.system.workload.kind),
+        *_without_autoscaler(node, spec),
+        *_unfit(chosen, adopted.system.workload.kind),
+        *lacks_of_room(node, room_here(environment, spec, adopted, pods_max), chosen),
     ]
     # What another system would need of the cluster is not looked up: there may be no right to.
     return lacks or [*_lacking(node, environment, ours=False)]
@@ -124,6 +135,7 @@ def manifests_for(request: pytest.FixtureRequest, folder: Path | None, fields: M
     if lacks := [
         *unmet(spec, wanted_fields(request.node)),
         *_without_data(request.node, spec, "manifests cannot say it"),
+        *_without_autoscaler(request.node, spec),
     ]:
         _skip(lacks)
     return manifests
@@ -145,7 +157,7 @@ def may_deploy(
     Raises `ClusterRefused` naming the rights that are missing, before anything of the trial is written.
     """
     if environment.adoption is None:
-        _skip_refused(environment.unallowed(_activities(request.node)), require_consent=require_consent)
+        skip_refused(environment.unallowed(_activities(request.node)), require_consent=require_consent)
         kinds = sorted({str(one["kind"]) for one in manifests.objects}) if manifests else DEPLOYED
         # Claims that are written in manifests are among their kinds, and nobody fills or watches them.
         claims = manifests is None and any(volume.storage for volume in spec.volumes)
@@ -174,18 +186,28 @@ def allow_deploying(
     require_to_deploy(environment.cluster, rights)
 
 
-def refuse_unmet(request: pytest.FixtureRequest, environment: Environment, spec: SystemSpec, *, ours: bool) -> None:
+def refuse_unmet(
+    request: pytest.FixtureRequest,
+    environment: Environment,
+    spec: SystemSpec,
+    *,
+    ours: bool,
+    pods_max: int | None = None,
+) -> None:
     """Skip the scenario if the cluster has not what its markers say that it needs, before anything is deployed.
 
     `ours`: whether the spec is what is deployed, so that it says which storage classes that takes.
     """
-    if lacks := lacks_to_deploy(request.node, environment, spec, ours=ours):
+    if lacks := lacks_to_deploy(request.node, environment, spec, ours=ours, pods_max=pods_max):
         _skip(lacks)
 
 
-def lacks_to_deploy(node: pytest.Item, environment: Environment, spec: SystemSpec, *, ours: bool) -> list[str]:
+def lacks_to_deploy(
+    node: pytest.Item, environment: Environment, spec: SystemSpec, *, ours: bool, pods_max: int | None = None
+) -> list[str]:
     """What the cluster lacks for a scenario, in words; empty for nothing. `ours` as for `refuse_unmet`."""
     lacks = list(_lacking(node, environment, ours=ours))
+    lacks += lacks_of_room(node, room_here(environment, spec, None, pods_max), _activities(node))
     if environment.kind == "context" and environment.adoption is None and deployed_fields(node).get("autoscale"):
         lacks += [words] if (words := without_metrics(environment.cluster)) else []
     if ours:
@@ -239,6 +261,20 @@ def _without_data(node: pytest.Item, spec: SystemSpec, fix: str) -> Iterator[str
         yield f"{NO_DATA}: {fix}"
 
 
+def _without_autoscaler(node: pytest.Item, spec: SystemSpec) -> Iterator[str]:
+    """Say that nothing scales a system, where the scenario is about that."""
+    if _scales(node) and (spec.autoscale is None or "cpu_percent" not in spec.autoscale.model_fields_set):
+        yield "no autoscaler on the utilisation of CPU owns the system: the scenario tells its load by that target"
+    elif _scales(node) and spec.autoscale and spec.autoscale.replicas_max <= spec.autoscale.replicas_min:
+        yield f"the autoscaler may not add to its {spec.autoscale.replicas_min} replicas: raise maxReplicas"
+
+
+def _scales(node: pytest.Item) -> bool:
+    return any(AUTOSCALER_NEED in marker.args for marker in node.iter_markers("needs")) or "autoscale" in _fields(
+        node, "system"
+    )
+
+
 def _activities(node: pytest.Item) -> tuple[Activity, ...]:
     """The faults that the scenario's own code names, or the helpers that it calls."""
     function = getattr(node, "function", None)
@@ -265,16 +301,9 @@ def _unfit(activities: Iterable[Activity], kind: str) -> Iterator[str]:
 
 def _lacking(node: pytest.Item, environment: Environment, *, ours: bool) -> Iterator[str]:
     """What the cluster lacks of what the scenario's markers say that it needs; `ours`: to deploy our own system."""
-    nodes = environment.cluster.facts.nodes
     for marker in node.iter_markers("needs"):
-        needs = [need for need in marker.args if need != DATA_NEED]
+        needs = [need for need in marker.args if need not in (DATA_NEED, AUTOSCALER_NEED)]
         if not ours:
             # What others wrote has its claims, of whatever class.
             needs = [need for need in needs if not need.startswith("storage-class:")]
         yield from (reason for need in needs if (reason := environment.lacks(need)))
-        wanted = int(marker.kwargs.get("nodes", 0))
-        if len(nodes) < wanted:
-            yield f"the cluster has {len(nodes)} nodes, the scenario needs {wanted}"
-        label = str(marker.kwargs.get("node_label", ""))
-        if label and not any(label in one.labels for one in nodes):
-            yield f"no node has the label {label}, which the scenario needs"

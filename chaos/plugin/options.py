@@ -63,6 +63,11 @@ VALUES: Mapping[str, tuple[type, str, str]] = {
         "N",
         "most pods that faults may have down at once (default: all; gameday.toml's bounds hold too)",
     ),
+    "replica-rps": (
+        float,
+        "RPS",
+        "requests/s that one replica carries within the SLO: a load of 1.0 (default: gameday.toml's, else learned)",
+    ),
     "soak-s": (float, "SECONDS", "run the ready-made soak scenario for so long, e.g. 3600"),
 }
 """Options with a value: its type, what stands for it in the help, and the help."""
@@ -104,6 +109,7 @@ class Options:
     load_in_cluster: bool
     load_image: str
     load_ingress: tuple[str, ...]
+    replica_rps: float | None
     fields: Mapping[str, Any]
 
     @property
@@ -189,6 +195,7 @@ def _read(config: pytest.Config) -> Options:
         load_in_cluster=flag("load-in-cluster"),
         load_image=text("load-image"),
         load_ingress=tuple(filter(None, text("load-ingress").split(","))),
+        replica_rps=_value(config, "replica-rps"),
         fields=_fields(config),
     )
     if objection := _objection(options) or _objection_to_place(options) or _objection_to_load(options):
@@ -204,6 +211,8 @@ def _objection(options: Options) -> str:
         return f"--gameday-lab-nodes {options.lab_nodes}: give at least 1"
     if options.pods_max is not None and options.pods_max < 1:
         return f"--gameday-pods-max {options.pods_max}: give at least 1"
+    if options.replica_rps is not None and not 0 < options.replica_rps < float("inf"):
+        return f"--gameday-replica-rps {options.replica_rps:g}: is no rate above 0"
     return ""
 
 

@@ -73,10 +73,9 @@ class SessionReport:
         """The reports of this session so far, in the order in which their trials were judged."""
         return tuple(self._reports)
 
-    def begun(self, nodeid: str, run: Path) -> Path:
-        """Note that a scenario's trial begins in this run folder, and return the folder."""
+    def begun(self, nodeid: str, run: Path) -> None:
+        """Note that a scenario's trial begins in this run folder."""
         self._begun[nodeid] = run
-        return run
 
     def drawer(self, item: pytest.Item) -> Callable[[Judgement], Path]:
         """What a trial calls when it is judged: writes the page and the line in history.jsonl."""

@@ -11,6 +11,7 @@ import pytest
 
 from chaos.errors import GamedayError
 from chaos.history.writing.redaction import redacted_words, without_secrets
+from chaos.plugin.capacity import with_capacity
 from chaos.plugin.markers import (
     adopted_for,
     answering,
@@ -145,6 +146,7 @@ def _live(
         dry_run=options.dry_run,
         load=load,
         require_consent=options.require_consent,
+        pods_max=options.pods_max,
     )
     system = adopted or manifests or spec
     spec = adopted.system.spec if adopted else spec
@@ -153,20 +155,24 @@ def _live(
     scenario = _scenario(request, options.seed)
     asked = {"require_consent": options.require_consent, "canary": options.canary}
     may_deploy(request, environment, spec, manifests, load, **asked)
-    refuse_unmet(request, environment, spec, ours=adopted is None and manifests is None)
+    if adopted is None:
+        refuse_unmet(request, environment, spec, ours=manifests is None, pods_max=options.pods_max)
     engine, canary = answering(environment)
     wanted = TrialRequest(
         scenario=scenario,
-        run=report.begun(request.node.nodeid, _run_folder(options.runs, scenario)),
+        run=_run_folder(options.runs, scenario),
         system=system,
         profile=profile_for(request, environment),
         load=load,
+        roles=environment.adoption.find_roles() if environment.adoption else {},
         pods_max=options.pods_max,
         dry_run=options.dry_run,
         keep_namespace=options.keep_namespace,
         engine=engine,
         canary=canary or options.canary,
     )
+    wanted = with_capacity(request, environment, wanted, options)
+    report.begun(request.node.nodeid, wanted.run)
     with run_trial(environment, wanted, output) as ready:
         yield ready
 

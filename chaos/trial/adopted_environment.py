@@ -115,6 +115,7 @@ def adopted_environment(
                 adoption.infrastructure, nodes=infrastructure.nodes or adoption.infrastructure.nodes
             ),
             limits=config.abort_limits(),
+            rps_max=config.safety.rps_max,
             adoption=adoption,
             lease=RunLease(cluster, unrecorded_executor(cluster), namespace, holder, say=say),
             abort_command=AbortCommand(config.safety.abort, every_s=config.safety.abort_every_s),

@@ -21,11 +21,13 @@ from chaos.trial.config_timings import AutoscalingPart, Positive, TimingsPart
 from chaos.trial.config_traffic import LoadPart, Named, TrafficPart
 from chaos.trial.own_means import OwnMeansPart
 from chaos.trial.slo_part import SloPart
+from loadgen.shapes.patterns import RATE_MAX_RPS
 
 __all__ = ["CONFIG_NAME", "GamedayConfig", "LoadPart", "SloPart", "TimingsPart", "find_config", "pin_of", "read_config"]
 
 CONFIG_NAME = "gameday.toml"
 PYPROJECT = "pyproject.toml"
+ENGINE, ROLE = "engine", r"^[a-z][a-z0-9-]{0,30}$"
 
 
 def _file(path: str) -> str:
@@ -53,6 +55,9 @@ class SystemPart(OwnMeansPart):
     `workload` names one of any kind, as `PLURAL.GROUP/NAME`. `through` are the kinds of controllers between its pods
     and it, beside ReplicaSets, as `PLURAL.GROUP`: found where they may be listed, and needed for the rights to.
     `tolerance` is how many replicas may be lost at once within the promise to users; None means half, rounded down.
+    `roles` are other workloads of the same system, by what they do: `router = "deployment/router"`; traffic goes to the
+    router's Service. The workload itself is the engine, and may be named there in place of here.
+    `replica_rps` is what one ready replica carries within the SLO, requests/s; None: learned where it is needed.
     `data` are files that must survive whatever happens to replicas, by their paths in the container that serves.
     """
 
@@ -61,33 +66,49 @@ class SystemPart(OwnMeansPart):
     statefulset: Named | None = None
     workload: Named | None = None
     through: tuple[Named, ...] = ()
+    roles: Mapping[Annotated[str, Field(pattern=ROLE)], Named] = Field(default_factory=dict)
     service: Named | None = None
     port: Port | None = None
     disruption_budget: Named | None = None
     autoscaler: Named | None = None
     tolerance: Annotated[int, Field(ge=0, strict=True)] | None = None
+    replica_rps: Annotated[float, Field(gt=0, le=RATE_MAX_RPS)] | None = None
     data: tuple[FilePath, ...] = ()
 
     def complaints(self) -> Iterator[str]:
         """Say which fields do not go together."""
         yield from super().complaints()
-        given = [one for one in (self.deployment, self.statefulset, self.workload) if one is not None]
-        if len(given) != 1:
-            yield "give one of deployment, statefulset and workload, and only one"
+        named = (self.deployment, self.statefulset, self.workload, self.roles.get(ENGINE))
+        if sum(one is not None for one in named) != 1:
+            yield "give one of deployment, statefulset, workload and roles.engine, and only one"
             return
         if self.through and self.workload is None:
             yield "through goes only with workload"
         try:
-            self._workload()
-            tuple(map(kind_named, self.through))
+            workloads = [self._workload(), *map(workload_named, self._others().values())]
+            self._through()
         except ValueError as wrong:
             yield str(wrong)
+            return
+        if len(set(workloads)) < len(workloads):
+            yield "roles must name different workloads"
 
     def _workload(self) -> tuple[str, str]:
         """Kind and name."""
-        if self.workload is not None:
-            return workload_named(self.workload)
+        if written := self.workload or self.roles.get(ENGINE):
+            return workload_named(written)
         return ("Deployment", self.deployment) if self.deployment else ("StatefulSet", self.statefulset or "")
+
+    def _others(self) -> dict[str, str]:
+        return {role: written for role, written in self.roles.items() if role != ENGINE}
+
+    def role_queries(self) -> dict[str, SystemQuery]:
+        """What to look for in the cluster beside the workload itself, by role."""
+        named = {role: workload_named(written) for role, written in self._others().items()}
+        return {role: SystemQuery(self.namespace, kind, name) for role, (kind, name) in named.items()}
+
+    def _through(self) -> tuple[str, ...]:
+        return tuple(map(kind_named, self.through))
 
     def query(self) -> SystemQuery:
         """What to look for in the cluster."""
@@ -115,13 +136,14 @@ class SafetyPart(Written):
     `protected`: namespaces that are never touched, beside Kubernetes' own. `abort`: a command that is run every
     `abort_every_s` seconds while a run goes on; when it fails, the trial stops. `abort_error_budget`: the share of the
     error budget of `slo.availability` that a trial may spend. `abort_usage`: the most that any pod of the system may
-    use, of `cpu` and `memory`, by the metrics API.
+    use, of `cpu` and `memory`, by the metrics API. `rps_max`: the most requests/s that are ever offered.
     """
 
     allow: tuple[Named, ...] | None = None
     pods_max: AtLeastOne | None = None
     nodes_max: AtLeastOne = 1
     percent_max: Annotated[int, Field(ge=1, le=100, strict=True)] = 100
+    rps_max: Positive | None = None
     protected: tuple[Named, ...] = ()
     abort: tuple[Named, ...] = ()
     abort_every_s: Positive = 10.0

@@ -33,6 +33,7 @@ availability = 0.99
 pods_max = {pods_max}
 nodes_max = 1
 # percent_max = 50  # of the replicas
+# rps_max = 50  # the most requests/s that are ever offered
 # allow = ["pod-kill", "evict"]  # within what the annotations in the cluster allow
 # protected = ["payments"]  # namespaces that are never touched, beside kube-…
 # abort = ["./is-staging-well.sh"]  # run every abort_every_s = 10 seconds: when it fails, the trial stops
@@ -72,6 +73,7 @@ def _system(found: Adopted) -> Iterator[str]:
     optional = {"disruption_budget": "PodDisruptionBudget", "autoscaler": "HorizontalPodAutoscaler"}
     yield from (_line(key, names[kind]) for key, kind in optional.items() if kind in names)
     yield f"tolerance = {spec.losses_tolerated}  # replicas that may be lost at once within the promise to users"
+    yield "# replica_rps = 5  # what one replica carries within the SLO; else a ramp learns it, with consent to load"
     yield from _data(spec)
     yield ""
 

@@ -1,7 +1,7 @@
 """What a live trial works with: the connection, the record, the system, and what may be done to it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -73,6 +73,8 @@ class TrialContext(FaultContext):
         abort_conditions: What the trial may cost before it stops.
         active: The faults that are active now.
         witnesses: What keeps evidence beside the recorder: the servers' metrics, the containers' logs.
+        role: What the workload does in the system, empty for the engine.
+        roles: The same context for each other workload of the system.
     """
 
     run: Path
@@ -85,6 +87,32 @@ class TrialContext(FaultContext):
     abort_conditions: AbortConditions
     active: Callable[[], Sequence[Fault]] = tuple
     witnesses: Sequence[Witness] = ()
+    role: str = ""
+    roles: Mapping[str, "TrialContext"] = field(default_factory=dict)
+
+    @property
+    def all(self) -> tuple["TrialContext", ...]:
+        """This one, and that of each other workload."""
+        return (self, *self.roles.values())
+
+    @property
+    def front(self) -> System:
+        """What users send to: the router, if there is one."""
+        return self.roles["router"].system if "router" in self.roles else self.system
+
+    def check_roles(self) -> None:
+        """Raise `HarnessBroken` if another workload is no longer being recorded."""
+        for one in self.roles.values():
+            one.recorder.check()
+
+    def of(self, fault: Fault) -> "TrialContext":
+        """The context of the workload that a fault hits."""
+        hit = {victim.uid for victim in fault.victims if victim.kind != "Node"}
+        for one in self.roles.values():
+            own = {ref.uid for ref in (*one.system.objects, one.system.workload)} | {pod.uid for pod in one.pods()}
+            if hit & own:
+                return replace(one, active=self.active)
+        return self
 
     @property
     def dry_run(self) -> bool:
@@ -101,7 +129,7 @@ class TrialContext(FaultContext):
         return (
             self.environment.stop_reason()
             or self.undo.lost
-            or self.consent.objection
+            or next((one.consent.objection for one in self.all if one.consent.objection), "")
             or self.abort_conditions.objection()
         )
 
@@ -231,6 +259,7 @@ class TrialContext(FaultContext):
         if not missing:
             return 0
         history = load_history(self.run)
+        history = history.roles.get(self.role, history)
         most = ready_replicas(history).max(history.began_ns, history.ended_ns)
         return missing if most is None else max(0, min(missing, most - ready))
 

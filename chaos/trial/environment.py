@@ -49,6 +49,7 @@ class Environment:
         load_image_name: Image of load pods that the nodes can pull, empty if the user named none.
         infrastructure: What there is beside the API, e.g. to take nodes away.
         limits: What a trial may cost before it stops.
+        rps_max: The most requests/s that may ever be offered, None for any.
         adoption: The system that already runs, None where each trial deploys its own.
     """
 
@@ -66,6 +67,7 @@ class Environment:
     load_image_name: str = ""
     infrastructure: Infrastructure = NO_INFRASTRUCTURE
     limits: AbortLimits = NO_LIMITS
+    rps_max: float | None = None
     adoption: Adoption | None = None
 
     @property

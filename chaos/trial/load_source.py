@@ -113,7 +113,7 @@ def load_of(request: TrialRequest, context: TrialContext, executor: Executor) ->
     written first; otherwise they have a namespace of their own, apart from what is watched. Raises as `load_job` and
     `Environment.load_image` do.
     """
-    settings, environment, system = request.load, context.environment, context.system
+    settings, environment, system = request.load, context.environment, context.front
     refuse_count(settings.workers)
     origin = in_cluster(system, settings.workers) if settings.in_cluster else environment.origin(system)
     plan = Plan(
@@ -139,7 +139,7 @@ def load_of(request: TrialRequest, context: TrialContext, executor: Executor) ->
 @contextmanager
 def _pods(request: TrialRequest, context: TrialContext, executor: Executor) -> Iterator[LoadJob]:
     """The pods that send, where they may live."""
-    environment, system, run = context.environment, context.system, request.run.name
+    environment, system, run = context.environment, context.front, request.run.name
     tidy = LiveExecutor(context.cluster, NullJournal())
     with ExitStack() as stack:
         if context.adopted:

@@ -3,8 +3,8 @@
 import importlib.metadata
 import platform
 import subprocess
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,13 @@ from chaos.clock import Clock
 from chaos.faults.permissions import LOAD
 from chaos.history.reading.run_folder import TRIAL_SCHEMA
 from chaos.objects.workload_kind import DEPLOYMENT
+from chaos.safety import BlastRadius
 from chaos.system import System, SystemSpec, selector
 from chaos.system.adopt.find import Adopted, adopt
 from chaos.system.deploy.manifest_folder import Manifests
 from chaos.system.deploy.namespace import namespace_of_trial
 from chaos.trial.environment import Environment
+from chaos.trial.replica_capacity import ReplicaCapacity
 from loadgen.profiles import Profile
 
 __all__ = ["LoadSettings", "Output", "ScenarioFacts", "TrialRequest", "trial_facts"]
@@ -84,6 +86,8 @@ class TrialRequest:
         load_action: The action by which owners allow a load that rises.
         engine: What answers, as gameday.toml names it, and its version; empty where nobody says.
         canary: Ask each replica directly.
+        roles: The other workloads of a system that already runs, by what they do, e.g. `router`.
+        capacity: What a load of 1.0 is, None where the scenario names none.
     """
 
     scenario: ScenarioFacts
@@ -97,6 +101,8 @@ class TrialRequest:
     load_action: str = LOAD.name
     engine: tuple[str, str] = ("", "")
     canary: bool = False
+    roles: Mapping[str, Adopted] = field(default_factory=dict)
+    capacity: ReplicaCapacity | None = None
 
     @property
     def adopted(self) -> Adopted | None:
@@ -116,6 +122,11 @@ class TrialRequest:
         if isinstance(self.system, Adopted):
             return self.system.system.namespace
         return namespace_of_trial(self.scenario.name, self.run.name)
+
+    def radius(self, environment: Environment) -> BlastRadius:
+        """How much may be down at once because of us, by what is known before the trial."""
+        wanted, nodes = self.spec.replicas_floor, len(environment.cluster.facts.nodes)
+        return environment.blast_radius(self.spec, self.namespace, self.pods_max, wanted=wanted, nodes=nodes)
 
     def found(self) -> Adopted | None:
         """The system as it was written by others, None if our spec says what it is."""
@@ -155,6 +166,8 @@ def trial_facts(environment: Environment, request: TrialRequest, clock: Clock, f
             "engine": dict(zip(("name", "version"), request.engine, strict=True)),
             "canary": request.canary,
         },
+        "at_once": request.radius(environment).pods_max,
+        "capacity": request.capacity.plain() if request.capacity else None,
         "spec": spec.model_dump(mode="json"),
         "versions": versions(),
     }

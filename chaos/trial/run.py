@@ -8,7 +8,7 @@ evidence, not an error: the trial is stopped, and its verdict says what was in t
 import json
 import random
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from chaos.cluster import (
     selector_of,
     unrecorded_executor,
 )
+from chaos.errors import UsageError
 from chaos.history.writing.jsonl import private_folder, write_private
 from chaos.history.writing.redaction import without_secrets
 from chaos.objects.base import Ref
@@ -47,7 +48,9 @@ from chaos.trial.context import TrialContext
 from chaos.trial.data_readings import Data
 from chaos.trial.environment import Environment
 from chaos.trial.load_source import load_of
+from chaos.trial.replica_capacity import ReplicaCapacity, images_of
 from chaos.trial.request import Output, TrialRequest, trial_facts
+from chaos.trial.roles import with_roles
 from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
@@ -63,6 +66,8 @@ class RunningTrial:
     trial: Trial
     system: SystemUnderTest
     traffic: Traffic
+    images: tuple[str, ...] = ()
+    """The digests of the images that the containers that serve run from."""
 
 
 @contextmanager
@@ -87,6 +92,7 @@ def run_trial(environment: Environment, request: TrialRequest, output: Output) -
         for witness in context.witnesses:
             stack.callback(witness.stop)
             witness.start()
+        context = with_roles(context, request, stack, output.say)
         load = stack.enter_context(load_of(request, context, setup.executor))
         traffic = Traffic(
             load.start,
@@ -96,18 +102,23 @@ def run_trial(environment: Environment, request: TrialRequest, output: Output) -
             url=load.origin.url,
             seed=request.scenario.seed,
             before_rise=context.allow_rising_load,
+            capacity=request.capacity,
+            most_rps=environment.rps_max,
         )
         stack.callback(traffic.close)
         trial = Trial(request.run, context, traffic, output)
         output.say(f"{request.spec.replicas_floor} replicas of {request.spec.image} in {request.namespace}")
-        if blocker := unfilled or _unavailable(context) or load.unfit():
+        blocker = unfilled or _unavailable(context)
+        images = images_of(recorder.objects("Pod"), context.data.container)
+        blocker = blocker or _unlearned(context, request.capacity, images, output)
+        if blocker := blocker or load.unfit():
             trial.stop(blocker)
             if request.load.in_cluster:
                 traffic.silence()
         elif request.canary and not request.dry_run:
             trial.canary = stack.enter_context(canary_of(context, request.profile))
         try:
-            yield RunningTrial(trial, _under_test(request, context), traffic)
+            yield RunningTrial(trial, _under_test(request, context), traffic, images)
         except BaseException as error:
             trial.stop(in_words(error))
             raise
@@ -116,13 +127,23 @@ def run_trial(environment: Environment, request: TrialRequest, output: Output) -
 
 
 def rejudge_trial(run: Path, spec: SystemSpec, output: Output) -> RunningTrial:
-    """A trial over a saved run: every `with` does nothing, and `judge` reads what was saved."""
-    recorded = json.loads((run / "trial.json").read_text()).get("system", {})
+    """A trial over a saved run: every `with` does nothing, and `judge` reads what was saved.
+
+    `spec` stands in where the run has none that can be read.
+    """
+    facts = json.loads((run / "trial.json").read_text())
+    recorded = facts.get("system", {})
+    with suppress(UsageError):
+        spec = SystemSpec.model_validate(facts.get("spec"))
+    capacity = None
+    with suppress(ValueError):  # runs from before loads were shares of one
+        capacity = ReplicaCapacity.of_plain(facts.get("capacity"))
     # Runs from before it was recorded: what we deploy has one name for all.
     budget = recorded.get("disruption_budget", recorded.get("workload", {}).get("name", ""))
-    traffic = Traffic(None, None, profile="", origin="", url="")
+    traffic = Traffic(None, None, profile="", origin="", url="", capacity=capacity)
     rng = random.Random(0)  # noqa: S311  # nothing is chosen
-    system = SystemUnderTest(spec, "", "", rng, disruption_budget=Ref("PodDisruptionBudget", "", budget))
+    ref, most = Ref("PodDisruptionBudget", "", budget), facts.get("at_once")
+    system = SystemUnderTest(spec, "", "", rng, disruption_budget=ref, at_once=most if isinstance(most, int) else None)
     return RunningTrial(Trial(run, None, traffic, output), system, traffic)
 
 
@@ -239,10 +260,10 @@ class _Setup:
 
 
 def _under_test(request: TrialRequest, context: TrialContext) -> SystemUnderTest:
-    system = context.system
+    system, radius = context.system, request.radius(context.environment)
     selected = ", ".join(f"{key}={value}" for key, value in system.selector.items())
     under_test = SystemUnderTest(
-        spec=request.spec,
+        spec=system.spec if context.role else request.spec,
         namespace=system.namespace,
         words=f"{selected} in namespace {system.namespace}",
         rng=random.Random(request.scenario.seed),  # noqa: S311  # replayable
@@ -250,15 +271,32 @@ def _under_test(request: TrialRequest, context: TrialContext) -> SystemUnderTest
         workload=system.workload,
         timings=context.timings,
         workload_kind=system.workload_kind,
+        at_once=radius.pods_max,
+        nodes_at_once=radius.nodes_max,
+        roles={
+            role: _under_test(replace(request, system=request.roles[role]), one) for role, one in context.roles.items()
+        },
     )
     budget = system.disruption_budget
     return replace(under_test, disruption_budget=budget) if budget else under_test
 
 
+def _unlearned(context: TrialContext, capacity: ReplicaCapacity | None, images: tuple[str, ...], output: Output) -> str:
+    """Tell what a load of 1.0 is, and why that was learned of another system; empty if not. It is forgotten then."""
+    if capacity is None:
+        return ""
+    output.say(capacity.words)
+    context.journal.event("note", text=capacity.words)
+    if (why := capacity.other_image(images)) and capacity.file is not None:
+        capacity.file.unlink(missing_ok=True)
+    return f"{why}: run it again, and it is learned anew" if why else ""
+
+
 def _unavailable(context: TrialContext) -> str:
     """Wait for the system; why it did not become available, empty if it did."""
     try:
-        wait_available(context.cluster, context.recorder, context.system, hpa_sync_s=context.timings.hpa_sync_s)
+        for one in context.all:
+            wait_available(one.cluster, one.recorder, one.system, hpa_sync_s=one.timings.hpa_sync_s)
     except NeverAvailable as never:
         return str(never)
     return ""

@@ -1,4 +1,6 @@
-"""Traffic as a scenario writes it: `with traffic.steady(rate_rps=20): …`, or `with traffic.shape(Spike(…)): …`.
+"""Traffic as a scenario writes it: `with traffic.steady(load=0.6): …`, or `with traffic.shape(Spike(…)): …`.
+
+A load is a share of what one ready replica carries within the SLO; a rate is in requests a second.
 
 The generator is a process of its own, started with the first stream and finished before the verdict. Each stream is
 journalled with the times that the generator itself chose, so that every intended arrival can be counted afterwards.
@@ -9,12 +11,14 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from chaos.cluster import Journal
+from chaos.errors import NotAllowed, UsageError
 from chaos.history.facts.offered_load import RISE
 from chaos.slo import Slo
+from chaos.trial.replica_capacity import STATE_IT, ReplicaCapacity
 from loadgen.shapes import Steady
 from loadgen.shapes.base import Shape
 from loadgen.shapes.patterns import Poisson
@@ -49,6 +53,7 @@ class Traffic:
     `start` starts the generator; it is None when a saved run is judged again, and then nothing flows.
     `profile`, `origin` and `url` are recorded with each stream. Poisson arrivals are drawn from `seed`.
     `before_rise` is called before a stream that raises the load by half or more over that of the first; it may refuse.
+    `capacity` is what a load of 1.0 means, None where nobody knows. More than `most_rps` in all is never offered.
     """
 
     def __init__(
@@ -61,9 +66,13 @@ class Traffic:
         url: str,
         seed: int = 0,
         before_rise: Callable[[], None] = lambda: None,
+        capacity: ReplicaCapacity | None = None,
+        most_rps: float | None = None,
     ) -> None:
         self._start = start
         self._before_rise = before_rise
+        self._capacity = capacity
+        self._most_rps = most_rps
         self._usual_rps: float | None = None
         self._flowing: dict[str, _Rates] = {}
         self._journal = journal
@@ -79,19 +88,62 @@ class Traffic:
         """Let nothing flow in this trial, which was stopped before there was anybody to send."""
         self._start = None
 
-    def steady(self, *, rate_rps: float, arrivals: Arrivals = "even") -> AbstractContextManager[None]:
-        """Offer `rate_rps` requests a second until the block ends."""
-        return self.shape(Steady(rate_rps), arrivals=arrivals)
+    def rps(self, load: float) -> float:
+        """The rate of a load, in three digits. Raises `UsageError` where nobody knows what a replica carries."""
+        if self._capacity is None:
+            raise UsageError(f"a load of {load:g}: what one replica carries within the SLO is not known", STATE_IT)
+        if not 0 < load < math.inf:
+            raise UsageError(f"a load of {load:g} is not above 0", "1.0 is what one ready replica carries")
+        return float(f"{load * self._capacity.replica_rps:.3g}")
+
+    def steady(
+        self, *, load: float | None = None, rate_rps: float | None = None, arrivals: Arrivals = "even"
+    ) -> AbstractContextManager[None]:
+        """Offer a load, or `rate_rps` requests a second, until the block ends."""
+        if not self.live:
+            return nullcontext()
+        return self.shape(Steady(self._rate_rps("steady", load, rate_rps)), arrivals=arrivals)
+
+    def spike(
+        self, *, load: float | None = None, rate_rps: float | None = None, arrivals: Arrivals = "even"
+    ) -> AbstractContextManager[None]:
+        """Let what is offered rise to this in all, with what flows already, until the block ends."""
+        if not self.live:
+            return nullcontext()
+        total_rps = self._rate_rps("spike", load, rate_rps)
+        flowing_rps = sum(one.peak_rps for one in self._flowing.values())
+        if total_rps <= flowing_rps:
+            raise UsageError(
+                f"traffic.spike: {total_rps:g}/s is no more than the {flowing_rps:g}/s that flow already",
+                "a spike is told in all, with what flows",
+            )
+        return self.shape(Steady(round(total_rps - flowing_rps, 6)), arrivals=arrivals)
+
+    def _rate_rps(self, what: str, load: float | None, rate_rps: float | None) -> float:
+        if load is not None and rate_rps is None:
+            return self.rps(load)
+        if rate_rps is None or load is not None:
+            raise UsageError(f"traffic.{what}: give load or rate_rps, and only one")
+        return rate_rps
+
+    @property
+    def live(self) -> bool:
+        """Whether anything can flow: not in a saved run that is judged again, nor without anybody to send."""
+        return self._start is not None and self._journal is not None
 
     @contextmanager
-    def shape(self, shape: Shape, *, arrivals: Arrivals = "even") -> Iterator[None]:
+    def shape(self, shape: Shape, *, relative: bool = False, arrivals: Arrivals = "even") -> Iterator[None]:
         """Offer what the shape says until the block ends, which may be before the shape has come to its end.
+
+        The rates of a `relative` shape are loads.
 
         Blocks may be nested: their streams add up. When the load changes is journalled as `rate_profile`.
         """
         if self._start is None or self._journal is None:
             yield
             return
+        if relative:
+            shape = shape.scaled(self.rps(1.0))
         rates = _Rates(shape.rate_min_rps, _peak_rps(shape))
         self._ask_to_rise(shape, rates.peak_rps)
         self._count += 1
@@ -122,9 +174,12 @@ class Traffic:
 
     def _ask_to_rise(self, shape: Shape, peak_rps: float) -> None:
         """Have it allowed if the load rises by it. Raises what `before_rise` does."""
+        total_rps = peak_rps + sum(one.peak_rps for one in self._flowing.values())
+        if self._most_rps is not None and total_rps > self._most_rps:
+            raise NotAllowed(f"safety.rps_max allows {self._most_rps:g}/s, and {total_rps:g}/s were to be offered")
         if self._usual_rps is None:
             self._usual_rps = shape.rate_profile[0].rate_rps if shape.rate_profile else 0.0
-        if peak_rps + sum(one.peak_rps for one in self._flowing.values()) >= RISE * self._usual_rps:
+        if total_rps >= RISE * self._usual_rps:
             self._before_rise()
 
     @property
@@ -142,9 +197,13 @@ class Traffic:
 
         A load that is to change is waited for as long as was asked, or its change would fall into that time.
         """
-        if slo is None or self.least_rps <= 0 or slo.shown_by <= self.least_rps * duration_s:
+        needed = max(slo.shown_by, slo.requests_min) if slo else 0
+        if slo is None or self.least_rps <= 0 or needed <= self.least_rps * duration_s:
             return duration_s, f"{duration_s:g} s"
-        longer_s, needs = MARGIN * slo.shown_by / self.least_rps, slo.needs(self.least_rps)
+        longer_s, seconds = MARGIN * needed / self.least_rps, math.ceil(needed / self.least_rps)
+        needs = f"its objectives need {needed:,} requests: {seconds} s at {self.least_rps:g}/s"
+        if needed == slo.shown_by:
+            needs = slo.needs(self.least_rps)
         if longer_s > LENGTHENED_MAX_S or any(one.peak_rps != one.least_rps for one in self._flowing.values()):
             return duration_s, f"{duration_s:g} s, which is too short and will decide nothing: {needs}"
         return longer_s, f"{longer_s:.0f} s instead of {duration_s:g} s: {needs}"

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from chaos.checks import Completed, EndState, FaultsLanded, SteadyBefore
+from chaos.checks import Completed, EndState, FaultsLanded, InRole, SteadyBefore
 from chaos.checks.judge import Judgement, judge_run
 from chaos.checks.verdict import Answer, Check
 from chaos.clock import seconds
@@ -27,6 +27,7 @@ from chaos.trial.context import TrialContext
 from chaos.trial.data_readings import read_data
 from chaos.trial.first_answers import AwaitedAnswers, Replica, ready_replicas
 from chaos.trial.request import Output
+from chaos.trial.roles import ROLES
 from chaos.trial.traffic import Traffic
 
 __all__ = ["Trial"]
@@ -71,7 +72,8 @@ class Trial:
         with self._in_phase(context, "baseline"):
             self._wait(context, duration_s)
         # After its end, so that whatever a watch loses later is no doubt about the baseline.
-        context.recorder.prove()
+        for one in context.all:
+            one.recorder.prove()
         last = time.monotonic() + context.data.profile.longest_s + LOOK_S
         while (finding := self._steady(load_history(self.run))).values.get("under_way"):
             if self._stopped or time.monotonic() > last:
@@ -80,9 +82,12 @@ class Trial:
         if finding.answer is not Answer.PASS:
             self.stop(f"unsteady baseline: {finding.measured}" + (f"; {finding.reason}" if finding.reason else ""))
 
-    def hold(self, *, duration_s: float | None = None, until: Until | Awaited | None = None) -> None:
+    def hold(
+        self, *, duration_s: float | None = None, until: Until | Awaited | None = None, slo: Slo | None = None
+    ) -> None:
         """Let time pass while the fault is active and traffic flows: so many seconds, or until something is seen.
 
+        With an `slo` the seconds are at least as many as show it at the rate that flows (`Traffic.long_enough`).
         `until` comes with a deadline of its own; that it did not come true in time is noted, and left to the checks.
         Returns at once after a fault that missed: there is nothing to wait for.
         """
@@ -91,7 +96,10 @@ class Trial:
         if self._missed or not (context := self._live()):
             return
         if until is None:
-            self._wait(context, duration_s or 0.0)
+            lasts_s, words = self._traffic.long_enough(duration_s or 0.0, None if context.dry_run else slo)
+            if slo is not None:
+                self._say(f"holding, {words}")
+            self._wait(context, lasts_s)
             return
         until = self._awaited(until)
         self._say(f"until {until.words}, at most {until.deadline_s:.0f} s")
@@ -105,13 +113,13 @@ class Trial:
         After a fault that missed no other one is injected, but in a dry run, where all of them miss.
         """
         context = self._live()
-        if not context or (self._missed and not context.dry_run) or not context.permits(fault, self.stop):
+        if not context or (self._missed and not context.dry_run) or not context.of(fault).permits(fault, self.stop):
             yield
             return
         self._faults += 1
-        context = replace(context, fault=f"{fault.name}-{self._faults}")
         if self._replicas_before is None:
             self._replicas_before = ready_replicas(context.pods())
+        context = replace(context.of(fault), fault=f"{fault.name}-{self._faults}")
         self._say(f"fault: {fault.words}{f'; if this run dies, {fault.if_run_dies}' if fault.if_run_dies else ''}")
         with self._in_phase(context, "fault"):
             context.journal.event(
@@ -150,9 +158,11 @@ class Trial:
             return
         self._say("recovery")
         with self._in_phase(context, "recovery"):
-            bound_s = context.recovery_bound_s()
-            if self._wait(context, bound_s, lambda: context.has_all_replicas() and context.is_rolled_out()):
-                self._wait(context, context.endpoint_bound_s(), context.has_all_endpoints)
+            bound_s, every = max(one.recovery_bound_s() for one in context.all), context.all
+            if self._wait(
+                context, bound_s, lambda: all(one.has_all_replicas() and one.is_rolled_out() for one in every)
+            ):
+                self._wait(context, context.endpoint_bound_s(), lambda: all(one.has_all_endpoints() for one in every))
                 self._await_answers(context, settle_s)
             elif not self._stopped:
                 text = f"not all replicas ready and of the wanted template {bound_s:.0f} s after recovery began"
@@ -170,7 +180,9 @@ class Trial:
         only measures has `needs_fault=False`), an end of the trial, and all replicas there at the end.
         """
         self._close()
-        self._judge((*checks, Completed(), self._steady, FaultsLanded(needed=needs_fault), EndState()))
+        self._judge(
+            (*checks, Completed(), self._steady, FaultsLanded(needed=needs_fault), EndState(), *self._of_roles())
+        )
         if self.judgement is not None and self.judgement.verdict.answer is not Answer.PASS:
             raise NotProven(self.judgement.text())
 
@@ -179,7 +191,7 @@ class Trial:
         if self.judgement is None:
             self.stop(reason)
             self._close()
-            self._judge((Completed(), self._steady, FaultsLanded(), EndState()))
+            self._judge((Completed(), self._steady, FaultsLanded(), EndState(), *self._of_roles()))
 
     def stop(self, reason: str) -> None:
         """Do nothing more: no fault, no waiting. The verdict cannot be PASS."""
@@ -202,13 +214,19 @@ class Trial:
                 self.canary.finish()
             for witness in context.witnesses:
                 witness.stop()
-            context.recorder.stop()
+            for one in context.all:
+                one.recorder.stop()
         except HarnessBroken as broken:
             context.journal.event("trial-stopped", reason=broken.what)
         for witness in context.witnesses:
             if witness.failure is not None:
                 context.journal.event("note", text=witness.failure.what)
         context.journal.event("trial-end", wall_step_ns=context.clock.step_ns())
+
+    def _of_roles(self) -> Iterator[Check]:
+        """What is always judged of each other workload of the system."""
+        for folder in sorted((self.run / ROLES).glob("*")):
+            yield from (InRole(folder.name, SteadyBefore()), InRole(folder.name, EndState()))
 
     def _judge(self, checks: tuple[Check, ...]) -> None:
         self.judgement = judge_run(self.run, checks)
@@ -230,6 +248,7 @@ class Trial:
             if context.stopped(self.stop):
                 return False
             self._traffic.check()
+            context.check_roles()
             if context.recorder.wait_for(until, min(left_s, LOOK_S)):
                 return True
         return False

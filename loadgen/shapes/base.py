@@ -6,11 +6,12 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from chaos.clock import NS
+from chaos.errors import UsageError
 
 __all__ = [
     "BLOCK_WORDS",
@@ -77,6 +78,14 @@ class Shape(ABC):
     def size(self, index: int) -> Size | None:  # noqa: ARG002  # most shapes say nothing about it
         """How large arrival number `index` is; None: as the profile has it."""
         return None
+
+    def scaled(self, factor: float) -> Self:
+        """The same with each of its rates so many times as high. Raises `UsageError` for a shape that has none."""
+        rates: list[str] = [one.name for one in fields(self) if one.name.endswith("_rps")] if is_dataclass(self) else []
+        if not rates:
+            raise UsageError(f"{self.words} has no rates that a load could stand for", "give it as it is")
+        scaled = {name: round(factor * getattr(self, name), 6) for name in rates}
+        return replace(self, **scaled)  # type: ignore[type-var]  # a dataclass, as it has such fields
 
     @property
     def rate_min_rps(self) -> float:

@@ -36,7 +36,7 @@ def test_what_is_broken_is_found(
     record_property("caught by", f"{broken.check}: {broken.answer}")
     with ExitStack() as stack:
         admin = stack.enter_context(connect(kubeconfig=facts.kubeconfig, context=facts.context))
-        service = TeamService(running, facts, admin, namespace, broken.service.kind)
+        service = TeamService(running, facts, admin, namespace, broken.service.kind, spec=spec_with({}))
         stack.callback(service.remove)
         spec, kind = spec_with({"replicas": REPLICAS, **broken.service.fields}), broken.service.kind
         deploy_plainly(facts.kubeconfig, admin, spec, namespace, change=broken.service.change, kind=kind)

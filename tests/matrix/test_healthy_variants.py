@@ -48,7 +48,7 @@ def _try(running: Lab, facts: LabFacts, name: str, files: list[str], folder: Pat
     KEPT.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         admin = stack.enter_context(connect(kubeconfig=facts.kubeconfig, context=facts.context))
-        service = TeamService(running, facts, admin, namespace, variant.kind)
+        service = TeamService(running, facts, admin, namespace, variant.kind, spec=spec_with({}))
         stack.callback(service.remove)
         spec = spec_with({"replicas": REPLICAS, **variant.fields})
         deploy_plainly(facts.kubeconfig, admin, spec, namespace, change=variant.change, kind=variant.kind)

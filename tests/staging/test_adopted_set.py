@@ -42,7 +42,8 @@ def test_the_scenarios_pass_or_are_skipped_and_leave_all_as_it_was(
     namespace = f"team-{stands.name}"
     with ExitStack() as stack:
         admin = stack.enter_context(connect(kubeconfig=facts.kubeconfig, context=facts.context))
-        service = TeamService(running, facts, admin, namespace, data=stands.spec.kept_files)
+        scaled = stands.spec if stands.spec.autoscale else None
+        service = TeamService(running, facts, admin, namespace, data=stands.spec.kept_files, spec=scaled)
         stack.callback(service.remove)
         deploy_plainly(facts.kubeconfig, admin, stands.spec, namespace)
         consent(facts.kubeconfig, namespace, pods=",".join(ON_PODS), nodes=",".join(ON_NODES))

@@ -12,6 +12,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from cluster_snapshot import snapshot
+from learned_capacity import learned_rps
 from plain_model import NAME, kubectl, settled
 from typer.testing import CliRunner
 
@@ -24,6 +25,7 @@ from chaos.objects.base import Ref
 from chaos.plugin.terminal import signals_heal
 from chaos.progress import Terminal
 from chaos.safety.undo_journal import own_namespace
+from chaos.system import SystemSpec
 from chaos.system.adopt.drift import differences
 from chaos.trial.config import TimingsPart
 from chaos.wait import until
@@ -91,6 +93,7 @@ def written(
     data: Sequence[str] = (),
     answers: str = SHORT,
     kind: str = "Deployment",
+    replica_rps: float | None = None,
 ) -> str:
     """The text of gameday.toml: which cluster, which service, what must survive, how users reach it, and the bounds."""
     service = admin.get("Service", namespace, NAME) or {}
@@ -101,7 +104,13 @@ def written(
     }
     told = ", ".join(f"{key} = {json.dumps(value)}" for key, value in timings.items())
     tables: dict[str, dict[str, Any]] = {
-        "system": {"namespace": namespace, kind.lower(): NAME, "service": NAME, "data": list(data)},
+        "system": {
+            "namespace": namespace,
+            kind.lower(): NAME,
+            "service": NAME,
+            "data": list(data),
+            **({} if replica_rps is None else {"replica_rps": replica_rps}),
+        },
         "traffic": {
             "url": url,
             "profile": "openai-chat",
@@ -155,7 +164,11 @@ def session(running: Lab, config: Path, scenarios: list[str]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class TeamService:
-    """A service that a team has on the lab: which, where, of which kind, and the files on it that must survive."""
+    """A service that a team has on the lab: which, where, of which kind, and the files on it that must survive.
+
+    `spec` is that of a replica that is well, by which its gameday.toml states what one carries; without it a ramp on
+    the service itself learns that.
+    """
 
     lab: Lab
     facts: LabFacts
@@ -163,6 +176,7 @@ class TeamService:
     namespace: str
     kind: str = "Deployment"
     data: Sequence[str] = ()
+    spec: SystemSpec | None = None
 
     def run(self, folder: Path, scenarios: list[str], answers: str) -> tuple[int, list[Row]]:
         """Run scenarios on it, as the identity that is printed for them: pytest's exit code, and each outcome."""
@@ -194,7 +208,10 @@ class TeamService:
         """Its gameday.toml in a new folder, once its owners have given the rights that these scenarios need."""
         folder.mkdir()
         config, least = folder / "gameday.toml", folder / "least.kubeconfig"
-        told = {"data": self.data, "answers": answers, "kind": self.kind}
+        stated = None
+        if self.spec is not None:
+            stated = learned_rps((self.lab, self.facts, self.admin), self.spec, folder, answers)
+        told = {"data": self.data, "answers": answers, "kind": self.kind, "replica_rps": stated}
         config.write_text(written(self.admin, self.facts, self.namespace, least, **told))
         identity(self.facts, config, self.namespace, scenarios)
         return config

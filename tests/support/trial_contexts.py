@@ -7,7 +7,7 @@ from chaos.trial.context import TrialContext
 
 __all__ = ["context_with"]
 
-OPTIONAL = {"timings", "means", "workload_kind", "adopted", "undo", "active", "witnesses"}
+OPTIONAL = {"timings", "means", "workload_kind", "adopted", "undo", "active", "witnesses", "role", "roles"}
 
 
 def context_with(**parts: Any) -> TrialContext:

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -96,6 +96,7 @@ class Room:
         dry_run: bool = False,
         lost: Callable[[], str] = lambda: "",
         load: LoadSettings = LoadSettings(),  # noqa: B008  # frozen
+        roles: Mapping[str, Adopted] | None = None,
     ) -> Iterator[RunningTrial]:
         """A trial of a scenario called `name`; `lost` gives why the run's lease is not its own any more."""
         request = TrialRequest(
@@ -105,6 +106,7 @@ class Room:
             profile=HttpProfile(path="/"),
             load=load,
             dry_run=dry_run,
+            roles=roles or {},
         )
         environment = replace(self.environment, lost=lost)
         with run_trial(environment, request, Output(say=self.said.append, draw=self._draw)) as ready:

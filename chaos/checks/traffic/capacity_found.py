@@ -34,7 +34,7 @@ class CapacityFound:
     Known means: a rate that held each time it was tried, and one that did not, at most `resolution` times as high; or
     `to_rps`, the highest rate asked about, held; or `from_rps`, the lowest, did not. Steps in which the generator was
     behind, or the number of Ready replicas changed, are no steps. `need_rps`: the fewest replicas must hold that rate,
-    else FAIL.
+    else FAIL. `brief`: as far as steps of few requests can tell.
     """
 
     name: ClassVar[str] = "capacity-found"
@@ -46,9 +46,10 @@ class CapacityFound:
     to_rps: float
     resolution: float
     need_rps: float | None = None
+    brief: bool = False
 
     def __call__(self, history: History) -> Finding:
-        steps = rate_steps(history, self.slo)
+        steps = rate_steps(history, self.slo, brief=self.brief)
         limits = [capacity_estimate(count, steps) for count in self.replicas]
         owed = [self._known(limit) for limit in limits]
         owed += self._needed(limits[-1]) if limits else []

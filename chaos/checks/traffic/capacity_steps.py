@@ -5,20 +5,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
 
+import polars as pl
+
 from chaos.checks.autoscaling.scale_up import answered_rps
 from chaos.checks.base import blind_spots
 from chaos.checks.traffic.generator_healthy import GeneratorHealthy
 from chaos.checks.traffic.slo_met import SloMet, SloMetDetail
 from chaos.checks.traffic.windows import InStream
 from chaos.checks.verdict import Answer
+from chaos.clock import NS
 from chaos.history import History, Stream
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
-from chaos.history.sli import INDICATORS, meant_within
-from chaos.slo import Slo, judged_requests, nearest_rank
+from chaos.history.sli import INDICATORS, meant_within, response_s
+from chaos.slo import Slo, SloReading, error_budget, judged_requests, nearest_rank, read_slo
 
 __all__ = ["CONFIDENCE", "Interval", "RateStep", "p99_ranks", "rate_steps", "share_interval"]
 
 CONFIDENCE = 0.95
+
+BACKLOG_MAX = 0.1
+"""A queue that grows by more of a stretch's length is one of a service that does not keep up with the rate."""
 
 _TAIL = (1 - CONFIDENCE) / 2
 _Z = NormalDist().inv_cdf(1 - _TAIL)
@@ -100,19 +106,24 @@ class RateStep:
         return values[nearest_rank(len(values)) - 1] if values else None
 
 
-def rate_steps(history: History, slo: Slo) -> tuple[RateStep, ...]:
-    """Read every step off the history, in order: each stream that began after the baseline was over."""
+def rate_steps(history: History, slo: Slo, *, brief: bool = False) -> tuple[RateStep, ...]:
+    """Read every step off the history, in order: each stream that began after the baseline was over.
+
+    `brief` steps have fewer requests than a verdict on an SLO needs: what they come to is an estimate (`_in_brief`).
+    """
     baselines = [phase.end_ns for phase in history.phases if phase.name == "baseline" and phase.end_ns is not None]
     after_ns = max(baselines, default=history.ended_ns)
-    return tuple(_step(history, slo, one) for one in history.streams if one.begin_ns >= after_ns)
+    return tuple(_step(history, slo, one, brief=brief) for one in history.streams if one.begin_ns >= after_ns)
 
 
-def _step(history: History, slo: Slo, stream: Stream) -> RateStep:
+def _step(history: History, slo: Slo, stream: Stream, *, brief: bool) -> RateStep:
     window, end_ns = InStream(stream.name), history.ended_ns if stream.end_ns is None else stream.end_ns
     meant = meant_within(stream.begin_ns, end_ns)
     table = judged_requests(history.requests.filter(meant), slo)
     finding = SloMet(slo, within=window)(history)
-    users = finding.detail
+    users, answer, why = finding.detail, finding.answer, finding.reason
+    if brief:
+        answer, why = _in_brief(read_slo(table, slo), _backlog_s(table), (end_ns - stream.begin_ns) / NS)
     # Late requests arrive in a crowd: what the service makes of that is no measure of it, a FAIL least of all.
     doubts = [*_doubts(history, stream, end_ns), GeneratorHealthy(slo, within=window)(history).reason]
     reason = "; ".join(doubt for doubt in doubts if doubt)
@@ -122,8 +133,8 @@ def _step(history: History, slo: Slo, stream: Stream) -> RateStep:
         rate_rps=stream.rate_rps,
         begin_ns=stream.begin_ns,
         end_ns=end_ns,
-        answer=Answer.UNKNOWN if reason else finding.answer,
-        reason=reason or finding.reason,
+        answer=Answer.UNKNOWN if reason else answer,
+        reason=reason or why,
         valid=users.valid if isinstance(users, SloMetDetail) else 0,
         bad=users.bad if isinstance(users, SloMetDetail) else 0,
         answered_rps=answered_rps(history, stream.begin_ns, end_ns),
@@ -133,6 +144,38 @@ def _step(history: History, slo: Slo, stream: Stream) -> RateStep:
         ),
         goodput_rps=users.goodput_rps if isinstance(users, SloMetDetail) else None,
     )
+
+
+def _in_brief(reading: SloReading, backlog_s: float, lasted_s: float) -> tuple[Answer, str]:
+    """Whether the SLO held in a stretch of few requests, and why not.
+
+    One request of each objective may be bad however few there are, unless all have to be good: the hundredth of a dozen
+    is none. A queue may hide within the objective in so short a time, so answers may not come ever later.
+    """
+    if not reading.valid:
+        return Answer.UNKNOWN, "no request was made"
+    for objective, bad in ((reading.slo.availability, reading.bad), (reading.slo.goodput, _missed(reading))):
+        if objective is not None and bad > max(objective < 1, error_budget(objective, reading.valid)):
+            return Answer.FAIL, f"{bad} of {reading.valid} requests were bad"
+    for name, times in reading.percentiles.items():
+        if times.over > max(1, times.allowed):
+            return Answer.FAIL, f"{name}: {times.over} of {times.count} took over {times.objective_s:g} s"
+    if backlog_s > BACKLOG_MAX * lasted_s:
+        return Answer.FAIL, f"answers came {backlog_s:.1f} s later at the end of {lasted_s:.0f} s: a queue grows"
+    return Answer.PASS, ""
+
+
+def _missed(reading: SloReading) -> int:
+    """How many requests did not keep every time."""
+    return 0 if reading.meeting is None else reading.valid - reading.meeting
+
+
+def _backlog_s(table: pl.DataFrame) -> float:
+    """How much later answers came to the last third of the requests than to the first, by their medians."""
+    values = table.sort("intended_ns").select(response_s().alias("s"))["s"]
+    third = max(1, len(values) // 3)
+    first, last = values.head(third).median(), values.tail(third).median()
+    return float(last) - float(first) if isinstance(first, float) and isinstance(last, float) else 0.0
 
 
 def _doubts(history: History, stream: Stream, end_ns: int) -> Iterator[str]:

@@ -12,15 +12,15 @@ from rich.console import Console
 from chaos.checks.judge import Judgement
 from chaos.checks.verdict import Answer
 from chaos.cli.capacity.environment import CAPACITY, Place, Where, placed
-from chaos.cli.capacity.measure import measure
 from chaos.cli.capacity.output import Screen, show, write
-from chaos.cli.capacity.search import Measurement
 from chaos.cli.cluster import ContextOption, KubeconfigOption, SystemOption
 from chaos.history.writing.redaction import redacted_words
 from chaos.plugin.options import SEED_MAX, field_of
 from chaos.plugin.session_report import draw_run
 from chaos.plugin.terminal import signals_heal
 from chaos.slo import Slo
+from chaos.trial.capacity.measure import measure
+from chaos.trial.capacity.search import Measurement
 from chaos.trial.request import LoadSettings, Output, ScenarioFacts, TrialRequest
 from chaos.trial.run import run_trial
 

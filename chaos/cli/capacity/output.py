@@ -17,9 +17,9 @@ from chaos.checks.judge import Judgement
 from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_estimate
 from chaos.checks.traffic.capacity_steps import CONFIDENCE, RateStep, rate_steps
 from chaos.checks.verdict import Answer
-from chaos.cli.capacity.search import Measurement
 from chaos.errors import one_line, plural
 from chaos.history.writing.jsonl import write_private
+from chaos.trial.capacity.search import Measurement
 from reports.page.capacity import capacity_page, cells, headings, result_words
 
 __all__ = ["Screen", "show", "write"]

@@ -7,6 +7,7 @@ verdict. A last line that was cut, because the run was killed, is left out and n
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ def load_history(run: Path) -> History:
     began_ns, ended_ns = _span(facts, journal, watch, generator, last_request_ns)
     found = (journal.remark, watch.remark, generator_remark, requests_remark, metrics_remark, values_remark)
     remarks = (*found, canary_remark, engine_remark, logs_remark)
-    return History(
+    history = History(
         facts=facts,
         began_ns=began_ns,
         ended_ns=ended_ns,
@@ -72,6 +73,24 @@ def load_history(run: Path) -> History:
         canary=canary,
         stopped=journal.stopped,
         finished=journal.finished,
+    )
+    return replace(history, roles={one.name: _of_role(history, one) for one in sorted((run / "roles").glob("*"))})
+
+
+def _of_role(history: History, folder: Path) -> History:
+    """The same trial as another workload of the system saw it: its watch, and the faults that hit something of it."""
+    facts, alive_ns = _facts(folder / "trial.json"), None if history.finished else history.ended_ns
+    watch = read_watch(folder / "watch.jsonl", alive_ns=alive_ns)
+    seen = {str((event.object.get("metadata") or {}).get("uid") or "") for event in watch.events} - {""}
+    return replace(
+        history,
+        facts=facts,
+        watch=watch.events,
+        gaps=(*watch.gaps, *unknown_spans(facts, watch.events, history.ended_ns)),
+        late=watch.late,
+        covered_ns=watch.covered_ns,
+        faults=tuple(one for one in history.faults if any(victim.uid in seen for victim in one.victims)),
+        metrics=(),
     )
 
 

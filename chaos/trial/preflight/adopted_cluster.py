@@ -58,6 +58,10 @@ class Adoption:
         """Find the system as it is now. Raises `UsageError` in words if it is not there as the file says."""
         return adopt(self.cluster, self.config.system.query())
 
+    def find_roles(self) -> dict[str, Adopted]:
+        """The other workloads of the system as they are now, by role. Raises as `find` does."""
+        return {role: adopt(self.cluster, query) for role, query in self.config.system.role_queries().items()}
+
 
 def is_protected(namespace: str) -> bool:
     """Whether it is one of Kubernetes' own."""

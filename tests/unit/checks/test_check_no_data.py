@@ -18,6 +18,7 @@ from node_loss_stories import node_loss_story, outage
 from probe_stories import hang_story
 from recovery_stories import replaced_story, restarted_story
 from rollout_stories import bad_story, kept_story, update_story
+from routing_stories import away_story
 from saved_histories import saved
 from termination_stories import drained_story
 from zero_stories import blind_story, from_zero, timed_zero, to_zero
@@ -53,6 +54,7 @@ STORIES = {
     "NothingEvicted": outage,
     "RecoveredInTime": replaced_story,
     "Rescheduled": node_loss_story,
+    "RoutedToReady": away_story,
     "RestartedByLiveness": hang_story,
     "RollbackSafe": bad_story,
     "RolledOut": update_story,
@@ -76,8 +78,8 @@ def story_of(check: Check) -> Story:
 
 def every_check() -> list[Check]:
     """One of each check that chaos.checks offers."""
-    # Windows are what a check is held to, and no checks themselves.
-    names = [name for name in chaos.checks.__all__ if name not in ("InPhase", "WhileRaised")]
+    # Windows are what a check is held to, and a role whom it is about; of roles there are stories beside them.
+    names = [name for name in chaos.checks.__all__ if name not in ("InPhase", "WhileRaised", "InRole", "LostWhileAway")]
     return [getattr(chaos.checks, name)(*ARGUMENTS.get(name, ())) for name in names]
 
 

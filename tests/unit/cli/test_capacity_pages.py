@@ -15,9 +15,9 @@ from chaos.checks.traffic.capacity_estimate import capacity_estimate
 from chaos.checks.traffic.capacity_steps import rate_steps
 from chaos.checks.verdict import Verdict
 from chaos.cli.capacity.output import Screen, show, write
-from chaos.cli.capacity.search import Measurement
 from chaos.errors import UsageError
 from chaos.slo import Slo
+from chaos.trial.capacity.search import Measurement
 
 ASKED = Measurement(
     slo=SLO, replicas=(3, 2), from_rps=5, to_rps=50, resolution=1.25, repeats=2, step_s=15, time_s=300, need_rps=None

@@ -23,7 +23,6 @@ from chaos.checks.verdict import Answer, Finding, Verdict
 from chaos.cli import scenarios, undo
 from chaos.cli.app import app
 from chaos.cli.capacity.output import Screen, show
-from chaos.cli.capacity.search import Measurement
 from chaos.errors import NotAllowed
 from chaos.faults.undo.find import Left
 from chaos.faults.undo.restore import Undone
@@ -31,6 +30,7 @@ from chaos.objects.base import Ref
 from chaos.plugin import markers
 from chaos.review import review
 from chaos.safety import UndoEntry
+from chaos.trial.capacity.search import Measurement
 
 every_word = pytest.mark.parametrize("text", HOSTILE)
 
@@ -122,9 +122,9 @@ def test_a_scenario_is_told_as_text(text: str, tmp_path: Path, monkeypatch: pyte
 def test_a_scenario_that_is_skipped_is_told_as_text(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the owners object to, and what a cluster lacks, is in their words."""
     with pytest.raises(pytest.skip.Exception) as skipped:
-        markers._skip_refused([text], require_consent=False)
+        markers.skip_refused([text], require_consent=False)
     with pytest.raises(NotAllowed) as refused:
-        markers._skip_refused([text], require_consent=True)
+        markers.skip_refused([text], require_consent=True)
     monkeypatch.setattr(markers, "lacks_to_deploy", lambda *_, **__: [text])
     nothing: Any = SimpleNamespace(node=None)
     with pytest.raises(pytest.skip.Exception) as unmet:

@@ -21,11 +21,17 @@ class Written:
     machines: Sequence[NodeView]
     seed: int = 7
     inert: bool = False
+    at_once: int | None = None
+    nodes_at_once: int | None = None
     words: str = "app=model"
     rng: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rng", random.Random(self.seed))  # noqa: S311  # replayable
+
+    def role(self, name: str) -> "Written":
+        """None but itself."""
+        raise UsageError(f"no {name}")
 
     def ready_pods(self) -> Sequence[PodView]:
         """The ready ones."""
@@ -188,12 +194,27 @@ def test_one_pool_is_not_given_up_as_a_pool() -> None:
 
 
 def test_a_node_with_more_than_its_share_is_not_picked() -> None:
-    """Where users are promised what the other nodes carry, a node that holds more of them is told, not hit."""
+    """Where users are promised what the other nodes carry, a node that holds more of them is not hit."""
     crowded = [pod("a", "n1"), pod("b", "n1"), pod("c", "n1"), pod("d", "n2")]
-    with pytest.raises(GamedayError, match="node n1, with 3 of 4 ready replicas, and the scenario counts on 50%"):
-        targets.fullest_node(Written(crowded, THREE), share_max=0.5)
+    assert names(targets.fullest_node(Written(crowded, THREE), share_max=0.5)) == ["n2", "d"]
+    with pytest.raises(GamedayError, match=r"lie 3 on n1, and the scenario counts on at most 1\.5 of them on a node"):
+        targets.fullest_node(Written(crowded[:3], THREE), share_max=0.5)
     assert names(targets.fullest_node(Written(crowded, THREE), share_max=0.75)) == ["n1", "a", "b", "c"]
     assert targets.fullest_node(Written([], [], inert=True), share_max=0.5).refs == ()
+
+
+def test_no_pick_takes_more_than_may_be_down_at_once() -> None:
+    """Half, the fullest node, two nodes and the fullest group keep to the bound that was known before the trial."""
+    crowded = [pod("a", "n1"), pod("b", "n1"), pod("c", "n1"), pod("d", "n2")]
+    assert len(targets.share(Written(crowded, THREE, at_once=1), 0.5).refs) == 1
+    assert len(targets.share(Written(crowded, THREE, at_once=3), 1.0).refs) == 3
+    assert names(targets.fullest_node(Written(crowded, THREE, at_once=2))) == ["n2", "d"]
+    assert names(targets.fullest_pool(Written(crowded, THREE, at_once=2), "pool")) == ["n2", "d"]
+    assert names(targets.fullest_pool(Written(crowded, THREE, nodes_at_once=1), "pool")) == ["n2", "d"]
+    with pytest.raises(GamedayError, match="lie 3 on n1, 1 on n2, and the scenario counts on at most 1"):
+        targets.fullest_nodes(Written(crowded, THREE, at_once=3), 2)
+    with pytest.raises(GamedayError, match="lie 3 on 2 nodes in pool blue, 1 on 1 nodes in pool green; 0 and"):
+        targets.fullest_pool(Written(crowded, THREE, at_once=0), "pool")
 
 
 def test_all_nodes_are_picked_in_order() -> None:

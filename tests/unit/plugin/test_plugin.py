@@ -123,6 +123,26 @@ def test_a_check_that_raises_is_a_pass_nowhere(pytester: pytest.Pytester, checks
     assert ['raise KeyError("boom")' in text for text in raised] == [True] * bool(checks)
 
 
+def test_a_saved_run_knows_its_system_and_what_a_replica_carried(pytester: pytest.Pytester, saved: Path) -> None:
+    """Counts and rates that checks are given are those of the record; an older run has none, and says so."""
+    facts = json.loads((saved / "trial.json").read_text())
+    told = {"replica_rps": 2.5, "source": "learned", "learned_ns": 1, "replicas": 1, "images": [], "run": "r"}
+    spec = {"name": "m", "image": "i", "replicas": 6, "disruption_budget": {"max_unavailable": 2}}
+    (saved / "trial.json").write_text(json.dumps(facts | {"capacity": told, "at_once": 3, "spec": spec}))
+    pytester.makepyfile(
+        test_scenario="""
+        def test_claim(trial, system, traffic):
+            print(system.replicas, system.at_once, system.evictable, system.share(0.5), traffic.rps(2.0))
+            trial.judge()
+        """
+    )
+    result = pytester.runpytest("--gameday-rejudge", str(saved), "-rA")
+    result.stdout.fnmatch_lines(["*6 3 2 3 5.0*"])
+    (saved / "trial.json").write_text(json.dumps(facts))
+    result = pytester.runpytest("--gameday-rejudge", str(saved))
+    result.stdout.fnmatch_lines(["*a load of 2: what one replica carries within the SLO is not known*"])
+
+
 def test_only_the_saved_scenario_is_judged_again(pytester: pytest.Pytester, saved: Path) -> None:
     """Other scenarios are deselected; if the saved one is not there, pytest refuses with its name."""
     pytester.makepyfile(test_other="def test_claim(trial): pass")
@@ -151,6 +171,7 @@ def test_our_errors_have_no_traceback(pytester: pytest.Pytester) -> None:
     [
         (["--gameday-lab-nodes", "0"], "*--gameday-lab-nodes 0: give at least 1*"),
         (["--gameday-pods-max", "0"], "*--gameday-pods-max 0: give at least 1*"),
+        (["--gameday-replica-rps", "0"], "*--gameday-replica-rps 0: is no rate above 0*"),
         (["--gameday-kubeconfig", "there"], "*--gameday-kubeconfig goes with --gameday-kube-context NAME*"),
         (
             ["--gameday-cluster-uid", "u-1"],

@@ -64,6 +64,18 @@ def test_a_whole_file_is_read(tmp_path: Path) -> None:
     assert (config.safety.allow, config.safety.pods_max, config.safety.nodes_max) == (("pod-kill",), 2, 1)
 
 
+def test_what_a_replica_carries_is_stated_with_the_most_that_is_offered(tmp_path: Path) -> None:
+    """Both are rates above 0, and absent by default."""
+    text = '[system]\nnamespace = "llm"\nstatefulset = "chat"\nreplica_rps = {}\n[safety]\nrps_max = {}\n'
+    config = read_config(written(tmp_path, text.format("4.5", "30")))
+    assert (config.system.replica_rps, config.safety.rps_max) == (4.5, 30)
+    least = read_config(written(tmp_path, '[system]\nnamespace = "llm"\nstatefulset = "chat"\n'))
+    assert (least.system.replica_rps, least.safety.rps_max) == (None, None)
+    for wrong in (("0", "30"), ("-1", "30"), ("inf", "30"), ("4.5", "0")):
+        with pytest.raises(UsageError, match=r"system\.replica_rps|safety\.rps_max"):
+            read_config(written(tmp_path, text.format(*wrong)))
+
+
 def test_what_is_left_out_is_kubernetes_default(tmp_path: Path) -> None:
     """The least file names a workload; the timings are Kubernetes' own, and the profile is left to a fixture."""
     config = read_config(written(tmp_path, '[system]\nnamespace = "llm"\nstatefulset = "chat"\n'))

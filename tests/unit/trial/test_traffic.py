@@ -165,7 +165,8 @@ def test_a_load_that_is_not_allowed_does_not_flow(tmp_path: Path) -> None:
         (4, Slo(availability=0.99), 26.25, "26 s instead of 15 s: 0.99 needs 100 requests: 25 s at 4/s"),
         (10, Slo(availability=0.99), 15, "15 s"),
         (4, Slo(availability=1.0), 15, "15 s"),
-        (4, Slo(latency_p99_s=1.0), 15, "15 s"),
+        (4, Slo(latency_p99_s=1.0), 26.25, "26 s instead of 15 s: its objectives need 100 requests: 25 s at 4/s"),
+        (7, Slo(latency_p99_s=1.0), 15, "15 s"),
         (4, None, 15, "15 s"),
         (
             1,

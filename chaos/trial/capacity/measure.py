@@ -2,21 +2,21 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
+from typing import Protocol
 
 from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_estimate
-from chaos.checks.traffic.capacity_steps import rate_steps
+from chaos.checks.traffic.capacity_steps import RateStep, rate_steps
 from chaos.checks.traffic.generator_health import last_samples
-from chaos.cli.capacity.output import Screen
-from chaos.cli.capacity.search import Measurement, Search, next_rate
 from chaos.clock import seconds
 from chaos.errors import NotProven, plural
 from chaos.faults import Scale, Until
 from chaos.history import History, load_history
+from chaos.trial.capacity.search import Measurement, Search, next_rate
 from chaos.trial.run import RunningTrial
 from chaos.trial.trial import Trial
 
-__all__ = ["measure"]
+__all__ = ["Screen", "measure"]
 
 BASELINE_S = 10.0
 
@@ -25,6 +25,21 @@ WARM_S, WARM_SHARE = 10.0, 0.5
 
 SPARE_S = 2.0
 """The generator tells how it is once a second."""
+
+
+class Screen(Protocol):
+    """What a search is shown on."""
+
+    def say(self, text: str) -> None:
+        """Show a line."""
+
+    def step(
+        self, replicas: int, rate_rps: float, done: int, most: int, duration_s: float
+    ) -> AbstractContextManager[None]:
+        """Show that a step is under way."""
+
+    def show(self, step: RateStep) -> None:
+        """Show what a step came to."""
 
 
 def measure(running: RunningTrial, measurement: Measurement, screen: Screen, *, present: int, timeout_s: float) -> None:
@@ -88,7 +103,7 @@ class _Steps:
                 break
             with screen.step(self._replicas, rate_rps, done, search.steps_max, duration_s):
                 history = self._step(self._running.trial, rate_rps, duration_s)
-            steps = rate_steps(history, self._measurement.slo)
+            steps = rate_steps(history, self._measurement.slo, brief=self._measurement.brief)
             if history.stopped or not steps or steps[-1].replicas != self._replicas:
                 break
             limit = capacity_estimate(self._replicas, steps)

@@ -20,6 +20,9 @@ STEP_MAX_S = 120.0
 
 COLD_GROWTH = 2.0
 
+BRIEF_REQUESTS = 15
+"""How many requests a brief step has at least: too few for a verdict, enough for an estimate."""
+
 UNKNOWN_TRIES = 2
 
 RESOLUTION_MIN = 1.02
@@ -56,7 +59,7 @@ class Measurement:
 
     A step lasts `step_s`, or longer where an objective needs more requests. `time_s` bounds the search as a whole;
     each number of replicas has its share of what is left. `need_rps`: what the fewest replicas must hold, if anything.
-    Raises `UsageError`.
+    With `brief` steps it is an estimate: of so few requests that a step is short. Raises `UsageError`.
     """
 
     slo: Slo
@@ -68,6 +71,7 @@ class Measurement:
     step_s: float
     time_s: float
     need_rps: float | None = None
+    brief: bool = False
 
     def __post_init__(self) -> None:
         if min(self.step_s, self.time_s, self.from_rps) <= 0:
@@ -80,22 +84,28 @@ class Measurement:
         if self.duration_s(self.from_rps) > max(self.step_s, STEP_MAX_S):
             raise UsageError(
                 f"at {self.from_rps:g}/s the objectives take {self.duration_s(self.from_rps):g} s a step",
-                f"begin with a rate at which {self.slo.requests_min} requests take less than {STEP_MAX_S:g} s",
+                f"begin with a rate at which {self.requests_min} requests take less than {STEP_MAX_S:g} s",
             )
         self.search(None, self.replicas[0])
 
     @property
     def check(self) -> CapacityFound:
         """What is claimed at the end."""
-        return CapacityFound(self.slo, self.replicas, self.from_rps, self.to_rps, self.resolution, self.need_rps)
+        asked = (self.slo, self.replicas, self.from_rps, self.to_rps, self.resolution, self.need_rps)
+        return CapacityFound(*asked, brief=self.brief)
+
+    @property
+    def requests_min(self) -> int:
+        """How many requests a step has at least."""
+        return BRIEF_REQUESTS if self.brief else self.slo.requests_min
 
     def duration_s(self, rate_rps: float) -> float:
         """How long a step at a rate lasts: long enough for every objective."""
-        return max(self.step_s, math.ceil(self.slo.requests_min / rate_rps + 1))
+        return max(self.step_s, math.ceil(self.requests_min / rate_rps + 1))
 
     def search(self, known: CapacityEstimate | None, replicas: int) -> Search:
         """How to search on so many replicas; what another number of them held says where to begin."""
-        start_rps, growth = REQUESTS_FOR_P99 / self.step_s, COLD_GROWTH
+        start_rps, growth = (BRIEF_REQUESTS if self.brief else REQUESTS_FOR_P99) / self.step_s, COLD_GROWTH
         if known is not None and known.held is not None:
             start_rps = known.held.rate_rps * replicas / known.replicas
             growth = self.resolution * self.resolution

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chaos.checks.traffic.capacity_estimate import CapacityEstimate, capacity_estimate
-from chaos.cli.capacity.search import Search, next_rate
 from chaos.errors import UsageError
+from chaos.trial.capacity.search import Search, next_rate
 
 SEARCH = Search(from_rps=1, to_rps=100, start_rps=8)
 

@@ -1,0 +1,157 @@
+"""On request: whatever stands in front, no new request goes to a replica that has left the ready endpoints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import ClassVar
+
+import polars as pl
+
+from chaos.checks.base import Summary, finding, timings_of, unknown
+from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
+from chaos.clock import NS
+from chaos.errors import plural
+from chaos.history import History
+from chaos.history.coverage import covered
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.replica_counts import endpoint_spans
+from chaos.history.sli import GOOD, SENT
+from chaos.semantics import endpoint_bound
+
+__all__ = ["DepartureDetail", "RoutedToReady", "RoutedToReadyDetail"]
+
+BAD_GATEWAY = 502
+"""A gateway got no answer from the server that it had chosen (RFC 9110, 15.6.3)."""
+
+SETTLE = "a replica that leaves under traffic whose answers name their replica, over fresh connections"
+
+
+@dataclass(frozen=True, slots=True)
+class DepartureDetail:
+    """A replica that left the ready endpoints, and what users sent later than the bound, until it was back.
+
+    `named` answers came from it, `elsewhere` were answered in full by others, `gateway` ended with a 502, and nobody
+    knows of the `unnamed` others where they went.
+    """
+
+    replica: str
+    left_ns: int
+    named: int
+    elsewhere: int
+    gateway: int
+    unnamed: int
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedToReadyDetail:
+    """Every departure that lasted longer than the bound."""
+
+    departures: tuple[DepartureDetail, ...]
+    bound_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedToReady:
+    """No request that is sent later than the bound after a replica left the ready endpoints goes to that replica.
+
+    The bound is that of the endpoint's own removal, and `notice_s` for whatever routes to notice. FAIL if an answer
+    names the replica, or a router (`[system.roles]`) answers 502 while every replica that is an endpoint is Ready: then
+    it chose one that is none. UNKNOWN where requests failed that name nobody, where answers name no replica, over kept
+    connections, and if no replica left.
+    """
+
+    name: ClassVar[str] = "routed-to-ready"
+    Detail: ClassVar[type] = RoutedToReadyDetail
+
+    notice_s: float = field(default=5.0, kw_only=True)
+
+    def __call__(self, history: History) -> Finding:
+        """Judge every replica that left for longer than the bound."""
+        bound_s = endpoint_bound(timings_of(history)).total_s + self.notice_s
+        judged = [self._judged(history, *away, bound_s) for away in _away(history, round(bound_s * NS))]
+        departures = tuple(detail for detail, _ in judged)
+        sent = sum(one.named + one.elsewhere + one.gateway + one.unnamed for one in departures)
+        return finding(
+            self.name,
+            "No new request goes to a replica that has left the ready endpoints.",
+            [owed for _, owed in judged],
+            Summary(
+                f"{plural(len(departures), 'replica')} left, {plural(sent, 'request')} after the bound",
+                f"0 to any of them later than {bound_s:g} s after it left",
+                detail=RoutedToReadyDetail(departures, bound_s),
+            ),
+            nothing=unknown("the replicas", f"no replica was away for longer than {bound_s:g} s", SETTLE),
+        )
+
+    def _judged(
+        self, history: History, life: PodLife, left_ns: int, until_ns: int, bound_s: float
+    ) -> tuple[DepartureDetail, Obligation]:
+        begin_ns = left_ns + round(bound_s * NS)
+        table = history.requests.filter(SENT & (pl.col("sent_ns") >= begin_ns) & (pl.col("sent_ns") < until_ns))
+        mine = pl.col("replica") == life.name
+        gateway = pl.col("status") == BAD_GATEWAY
+        named = table.filter(mine)
+        others = table.filter(~mine.fill_null(value=False))
+        well = others.filter(pl.col("outcome").is_in(GOOD) & pl.col("replica").is_not_null())
+        refused = others.filter(gateway.fill_null(value=False))
+        unnamed = others.height - well.height - refused.height
+        detail = DepartureDetail(life.name, left_ns, named.height, well.height, refused.height, unnamed)
+        moment = Evidence(left_ns, f"{life.name} left the ready endpoints")
+        measured = f"{named.height} of {table.height} named it"
+        wrong = _wrong(history, detail, begin_ns, until_ns)
+        if wrong:
+            return detail, Obligation(
+                life.who, Answer.FAIL, f"{wrong}, later than {bound_s:g} s after {life.name} left", evidence=(moment,)
+            )
+        if doubt := _doubt(history, detail, table.height, left_ns, until_ns):
+            return detail, unknown(life.who, doubt, SETTLE)
+        return detail, Obligation(life.who, measured=measured, bound="0", evidence=(moment,))
+
+
+def _wrong(history: History, detail: DepartureDetail, begin_ns: int, until_ns: int) -> str:
+    """What shows that requests went to it; empty if nothing does."""
+    if detail.named:
+        return f"{plural(detail.named, 'request')} went to it by the answers' own word"
+    if detail.gateway and "router" in history.roles and _others_well(history, begin_ns, until_ns):
+        return (
+            f"{plural(detail.gateway, 'request')} ended with a 502, though every replica among the endpoints was Ready"
+        )
+    return ""
+
+
+def _doubt(history: History, detail: DepartureDetail, count: int, left_ns: int, until_ns: int) -> str:
+    if not all(covered(history, kind, left_ns, until_ns) for kind in ("Pod", "EndpointSlice")):
+        return f"the watch did not see all the time in which {detail.replica} was away"
+    if history.facts.raw.get("system", {}).get("connections", "fresh") != "fresh":
+        return "requests went over kept connections, which stay with the replica that they were opened to"
+    if not count:
+        return f"no request was sent while {detail.replica} was away"
+    if lost := detail.unnamed + detail.gateway:
+        return f"{plural(lost, 'request')} named no replica, so where they went is not known"
+    return ""
+
+
+def _away(history: History, bound_ns: int) -> Iterator[tuple[PodLife, int, int]]:
+    """Each replica that left the ready endpoints for longer than the bound: when, and until when at the latest."""
+    spans, lives = endpoint_spans(history), pod_lives(history)
+    begins = sorted((begin, life.name) for life in lives for begin, _ in spans.get(life.uid, ()))
+    for life in lives:
+        for _, left_ns in spans.get(life.uid, ()):
+            if left_ns is None:
+                continue
+            # A StatefulSet's successor has the same name.
+            back_ns = min((at for at, name in begins if name == life.name and at >= left_ns), default=history.ended_ns)
+            if back_ns - left_ns > bound_ns:
+                yield life, left_ns, back_ns
+
+
+def _others_well(history: History, begin_ns: int, until_ns: int) -> bool:
+    """Whether each replica that was an endpoint in a span was Ready all that time."""
+    for life in pod_lives(history):
+        for begin, end in endpoint_spans(history).get(life.uid, ()):
+            from_ns, to_ns = max(begin, begin_ns), min(until_ns, until_ns if end is None else end)
+            ready = any(a <= from_ns and (b is None or b >= to_ns) for a, b in life.ready_spans)
+            if from_ns < to_ns and not ready:
+                return False
+    return True

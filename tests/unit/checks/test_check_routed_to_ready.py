@@ -1,0 +1,95 @@
+"""RoutedToReady on hand-written histories."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from histories import Story, at, facts, killed, pod
+from routing_stories import away_story
+
+from chaos.checks import RoutedToReady
+from chaos.checks.verdict import Answer, Finding
+
+LATE_S = 50
+"""Long after the bound."""
+
+
+def judged(story: Story, *, router: bool = False) -> Finding:
+    """The finding; with a `router` the system has one in front."""
+    history = story.history()
+    return RoutedToReady()(replace(history, roles={"router": history}) if router else history)
+
+
+def row_at(story: Story, second: float) -> dict[str, object]:
+    """The first request from a moment on."""
+    return next(row for row in story.rows if row["intended_ns"] >= at(second))
+
+
+def test_requests_that_all_go_elsewhere_pass() -> None:
+    """Each that was sent while the replica was away names another one."""
+    finding = judged(away_story())
+    assert finding.answer is Answer.PASS
+    assert finding.values["departures"][0]["named"] == 0
+
+
+def test_one_that_goes_to_the_replica_that_left_fails() -> None:
+    """Whatever became of it: the answer's own word is enough."""
+    for outcome in ("ok", "truncated", "failed"):
+        story = away_story()
+        row_at(story, LATE_S).update(replica="model-a", outcome=outcome)
+        finding = judged(story)
+        assert finding.answer is Answer.FAIL, outcome
+        assert "1 request went to it by the answers' own word" in finding.reason
+
+
+def test_what_was_sent_before_the_bound_is_nobodys_fault() -> None:
+    """A router may take a moment to notice, and an answer as long as it likes."""
+    story = away_story()
+    row = row_at(story, 34)
+    row.update(replica="model-a", end_ns=at(LATE_S))
+    assert judged(story).answer is Answer.PASS
+
+
+@pytest.mark.parametrize(("router", "answer"), [(True, Answer.FAIL), (False, Answer.UNKNOWN)])
+def test_a_router_that_chose_nobody_fails(router: bool, answer: Answer) -> None:  # noqa: FBT001  # a column of the table
+    """Its 502 means a replica that does not answer, and all endpoints were Ready; without a router nobody knows."""
+    story = away_story()
+    row_at(story, LATE_S).update(replica=None, outcome="failed", status=502)
+    assert judged(story, router=router).answer is answer
+
+
+def test_a_502_while_an_endpoint_is_not_ready_is_unknown() -> None:
+    """It may have been that one."""
+    story = away_story()
+    story.saw(49, "MODIFIED", pod("b", running=True)).saw(51, "MODIFIED", pod("b", ready=True))
+    row_at(story, LATE_S).update(replica=None, outcome="failed", status=502)
+    assert judged(story, router=True).answer is Answer.UNKNOWN
+
+
+def test_failures_that_name_nobody_are_unknown() -> None:
+    """Where they went nobody knows."""
+    story = away_story()
+    row_at(story, LATE_S).update(replica=None, outcome="unanswered")
+    finding = judged(story, router=True)
+    assert finding.answer is Answer.UNKNOWN
+    assert "1 request named no replica" in finding.reason
+
+
+def test_without_names_connections_or_a_watch_it_is_unknown() -> None:
+    """Each of them takes the proof away."""
+    assert judged(away_story(served="")).answer is Answer.UNKNOWN
+    kept = facts(raw={"system": {"selector": {"app": "model"}, "connections": "reuse"}})
+    assert judged(away_story().has(facts=kept)).answer is Answer.UNKNOWN
+    assert judged(away_story().gap(40, 42, "EndpointSlice")).answer is Answer.UNKNOWN
+
+
+def test_where_nobody_left_it_is_unknown() -> None:
+    """Nothing was owed: no endpoint left, or was not seen to."""
+    assert judged(killed()).answer is Answer.UNKNOWN
+
+
+def test_a_departure_shorter_than_the_bound_owes_nothing() -> None:
+    """Whoever routes may not have noticed at all."""
+    history = away_story().history()
+    assert RoutedToReady(notice_s=60.0)(history).answer is Answer.UNKNOWN
