@@ -3,12 +3,15 @@
 #   make unit FILE=tests/unit/…    the unit tests of one file or folder
 #   make test                      all tests of the project itself
 #   make scenarios                 the quick scenarios on the lab, real Kubernetes on this machine; IMAGE=…: one that gameday lab load put there
+#   make scenarios KUBERNETES=1.34 the same on another version of it; KUBELET=1.33 gives it older nodes
 #   make scenarios CONTEXT=name    the same on a cluster of yours; CLUSTER_UID=…, IMAGE=… and SERVICE_URL=… as docs/staging.md says
 #   make safety                    a full disk, and a kill found from each host, at each line of each fault: healed all the same
 #   make mutants                   systems and faults broken on purpose, each caught by the check that it names
 #   make soak                      an hour of steady load with a fault every few minutes, from a seed
 #   make staging                   every scenario on a service that others deployed, compared before and after
 #   make matrix                    the mutants, and every scenario on every healthy variant, as docs/matrix.md; two hours
+#   make versions                  the quick scenarios, budgets, probes, autoscaler, and the property tests on each Kubernetes, as
+#                                  docs/versions.md; some hours, what is in runs/versions is not run again
 #   make peers                     our drain beside kubectl's, and gameday plan beside real drains
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -23,11 +26,11 @@ ifdef CONTEXT
 TARGET := --gameday-kube-context '$(CONTEXT)' $(if $(CLUSTER_UID),--gameday-cluster-uid '$(CLUSTER_UID)') $(if $(IMAGE),--gameday-image '$(IMAGE)') $(if $(SERVICE_URL),--gameday-service-url '$(SERVICE_URL)')
 READY := .venv/ready
 else
-TARGET := $(if $(IMAGE),--gameday-image '$(IMAGE)')
+TARGET := $(if $(IMAGE),--gameday-image '$(IMAGE)') $(if $(KUBERNETES),--gameday-lab-kubernetes $(KUBERNETES)) $(if $(KUBELET),--gameday-lab-kubelet $(KUBELET))
 READY := prepared
 endif
 
-.PHONY: fast unit scenarios test kwok safety mutants staging matrix peers soak prepared browser lint clean
+.PHONY: fast unit scenarios test kwok safety mutants staging matrix versions peers soak prepared browser lint clean
 
 fast: lint
 	$(BIN)/pytest tests/unit -n auto -q $(ARGS)
@@ -63,6 +66,24 @@ matrix: prepared
 	-$(BIN)/pytest tests/matrix/test_healthy_variants.py $(ARGS)
 	PYTHONPATH=tests/support $(BIN)/python tests/matrix/table.py
 
+# A control plane and its nodes, by minor versions; of those with older nodes only the quick scenarios.
+RELEASES ?= 1.33-1.33 1.34-1.34 1.35-1.35 1.36-1.36 1.37-1.37 1.37-1.36 1.37-1.35
+THEMES := scenarios/test_eviction.py scenarios/test_node_drain.py scenarios/test_probe_recovery.py scenarios/test_load_spike.py scenarios/test_scale_down.py
+PROPERTIES := tests/control_plane/test_budget_properties.py tests/control_plane/test_eviction_decisions.py
+
+versions: prepared kwok $(RELEASES:%=version-%)
+	PYTHONPATH=tests/support $(BIN)/python tests/versions/table.py
+
+version-%: CONTROL = $(firstword $(subst -, ,$*))
+version-%: NODES = $(lastword $(subst -, ,$*))
+version-%: KEPT = runs/versions/$*
+version-%:
+	mkdir -p $(KEPT)
+	$(BIN)/gameday lab prepare --kubernetes $(CONTROL) --kubelet $(NODES)
+	-test -s $(KEPT)/quick.xml || $(BIN)/pytest scenarios -m quick --gameday-lab-kubernetes $(CONTROL) --gameday-lab-kubelet $(NODES) --junitxml $(KEPT)/quick.xml
+	-test $(CONTROL) != $(NODES) || test -s $(KEPT)/themes.xml || $(BIN)/pytest $(THEMES) --gameday-lab-kubernetes $(CONTROL) --junitxml $(KEPT)/themes.xml
+	-test $(CONTROL) != $(NODES) || test -s $(KEPT)/properties.xml || $(BIN)/pytest $(PROPERTIES) --kubernetes $(CONTROL) --junitxml $(KEPT)/properties.xml
+
 peers: prepared
 	$(BIN)/pytest tests/peers $(ARGS)
 
@@ -79,7 +100,7 @@ lint: .venv/ready
 	$(BIN)/lint-imports
 
 prepared: .venv/ready
-	$(BIN)/gameday lab prepare
+	$(BIN)/gameday lab prepare $(if $(KUBERNETES),--kubernetes $(KUBERNETES)) $(if $(KUBELET),--kubelet $(KUBELET))
 
 .venv/ready: pyproject.toml .ci/constraints.txt
 	@echo "Python environment in .venv"

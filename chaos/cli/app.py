@@ -15,10 +15,12 @@ from chaos.cli.review.command import review_command
 from chaos.cli.scenarios import scenarios_command
 from chaos.cli.setup import init_command, rbac_command
 from chaos.cli.undo import status_command, undo_command
+from chaos.cli.upgrade.command import upgrade_check_command
 from chaos.errors import GamedayError, UsageError, one_line
 from chaos.history.writing.redaction import without_secrets
 from chaos.lab import Lab
 from chaos.lab.bring_up import prepare
+from chaos.lab.control_plane.build import MINORS, Release
 from chaos.lab.doctor import diagnose
 from chaos.lab.images.user_images import from_archive
 from chaos.lab.images.user_images import from_containerd as containerd_image
@@ -35,8 +37,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 lab_app = typer.Typer(help="Real Kubernetes on this host, for scenarios to run on.", no_args_is_help=True)
+KubernetesOption = Annotated[
+    str, typer.Option(metavar="MINOR", help=f"Its version: {', '.join(MINORS)}; default: {Release().control_plane}.")
+]
+KubeletOption = Annotated[
+    str, typer.Option(metavar="MINOR", help="The nodes' version, if older, as amid an upgrade; default: the same.")
+]
 app.add_typer(lab_app, name="lab")
 app.command("plan")(plan_command)
+app.command("upgrade-check")(upgrade_check_command)
 app.command("capacity")(capacity_command)
 app.command("init")(init_command)
 app.command("scenarios")(scenarios_command)
@@ -56,13 +65,19 @@ def main() -> None:
 
 
 @lab_app.command("up")
-def lab_up(nodes: Annotated[int, typer.Option(min=1, max=9, help="How many nodes.")] = 3) -> None:
+def lab_up(
+    *,
+    nodes: Annotated[int, typer.Option(min=1, max=9, help="How many nodes.")] = 3,
+    kubernetes: KubernetesOption = "",
+    kubelet: KubeletOption = "",
+) -> None:
     """Start the lab, or join the one that runs; it stays until `gameday lab down`."""
-    lab = Lab()
+    lab = Lab(release=Release.of(kubernetes, kubelet) if kubernetes or kubelet else None)
     facts = lab.up(nodes=nodes, progress=Terminal())
     keep_lab(lab)
     for name, took_s in facts.stages:
         print(f"{took_s:5.1f} s  {name}")  # noqa: T201
+    print(facts.release)  # noqa: T201
     print(f"export KUBECONFIG={facts.kubeconfig}")  # noqa: T201
 
 
@@ -104,9 +119,9 @@ def lab_doctor() -> None:
 
 
 @lab_app.command("prepare")
-def lab_prepare() -> None:
+def lab_prepare(kubernetes: KubernetesOption = "", kubelet: KubeletOption = "") -> None:
     """Install and build all that the lab needs: Debian packages, Kubernetes, images. Safe to repeat."""
-    prepare(Terminal())
+    prepare(Terminal(), Release.of(kubernetes, kubelet))
 
 
 @lab_app.command("load")

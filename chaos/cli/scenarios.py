@@ -16,7 +16,8 @@ from chaos.cli.cluster import NoCluster, found_here, reach
 from chaos.errors import UsageError, one_line
 from chaos.faults.permissions import LOAD
 from chaos.plugin.capacity import tells_load
-from chaos.plugin.markers import deployed_fields, lacks_of_adopted, lacks_to_deploy, scenario_activities, wanted_fields
+from chaos.plugin.markers import lacks_of_adopted, lacks_to_deploy, scenario_activities
+from chaos.plugin.spec_fields import deployed_fields, wanted_fields
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.trial.environment import Environment

@@ -2,9 +2,16 @@
 
 from chaos.faults.base import Awaited, Disruption, Fault, Injection, Until
 from chaos.faults.budget_change import BudgetChange
+from chaos.faults.cluster_upgrade import ClusterUpgrade
 from chaos.faults.context import FaultContext
 from chaos.faults.evict import Evict
-from chaos.faults.infrastructure import CommandInfrastructure, Infrastructure, NodeInfrastructure, PodNetwork
+from chaos.faults.infrastructure import (
+    ClusterUpgrader,
+    CommandInfrastructure,
+    Infrastructure,
+    NodeInfrastructure,
+    PodNetwork,
+)
 from chaos.faults.memory_hog import MemoryHog
 from chaos.faults.network_partition import NetworkPartition
 from chaos.faults.node_down import NodeDown
@@ -22,6 +29,8 @@ __all__ = [
     "Awaited",
     "BadRollout",
     "BudgetChange",
+    "ClusterUpgrade",
+    "ClusterUpgrader",
     "CommandInfrastructure",
     "Disruption",
     "Evict",
@@ -52,6 +61,7 @@ ALL_FAULTS: tuple[type[Fault], ...] = (
     Evict,
     NodeDrain,
     RollingPoolDrain,
+    ClusterUpgrade,
     RollingUpdate,
     BadRollout,
     Scale,

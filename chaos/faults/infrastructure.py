@@ -16,8 +16,10 @@ from chaos.history.writing.redaction import redacted_output, redacted_words
 from chaos.objects.process import ProcessView
 
 __all__ = [
+    "NO_CLUSTER_UPGRADE",
     "NO_INFRASTRUCTURE",
     "NO_NODE_INFRASTRUCTURE",
+    "ClusterUpgrader",
     "CommandInfrastructure",
     "Infrastructure",
     "NodeContainers",
@@ -28,6 +30,8 @@ __all__ = [
 ]
 
 NO_NODE_INFRASTRUCTURE = "nothing here can switch a node off: give --gameday-node-off and --gameday-node-on"
+
+NO_CLUSTER_UPGRADE = "nothing here can upgrade the cluster: only the lab's own infrastructure can"
 
 COMMAND_S = 180.0
 """A cloud takes a minute or two to stop a machine."""
@@ -136,6 +140,29 @@ class OwnMeans:
     debug_image: str = ""
 
 
+class ClusterUpgrader(Protocol):
+    """Brings a cluster to the next minor version, part by part. What is done already is not done again."""
+
+    @property
+    def version(self) -> str:
+        """The version that it brings the cluster to, e.g. `v1.37.2`."""
+
+    def objection(self) -> str:
+        """Why it cannot be done now; empty if it can."""
+
+    def start_api_server(self) -> str:
+        """Have the new API server answer, beside the former one. Return an empty string, or why it does not."""
+
+    def end_api_server(self) -> str:
+        """End the former API server, and with it what is connected to it. Return an empty string, or why not."""
+
+    def controllers(self) -> str:
+        """Replace the controller manager and the scheduler. Return an empty string, or why that is not done."""
+
+    def node(self, node: str) -> str:
+        """Replace what Kubernetes runs on a drained node, and wait until it is Ready. Return as the others do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Infrastructure:
     """What there is of a cluster beside its API.
@@ -146,6 +173,7 @@ class Infrastructure:
         containers: What nodes do to containers; None where only the containers' own means are left.
         probes: Drops kubelets' requests; None where nothing can.
         own: What the user's file says of the server.
+        upgrade: Upgrades the cluster; None where nothing can.
     """
 
     nodes: NodeInfrastructure | None = None
@@ -153,6 +181,7 @@ class Infrastructure:
     containers: NodeContainers | None = None
     probes: ProbeFilter | None = None
     own: OwnMeans = OwnMeans()
+    upgrade: ClusterUpgrader | None = None
 
 
 NO_INFRASTRUCTURE = Infrastructure()

@@ -20,7 +20,7 @@ from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry
 from chaos.semantics import DrainOptions, DrainSet
 
-__all__ = ["RollingPoolDrain"]
+__all__ = ["PoolDrain", "RollingPoolDrain"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +71,12 @@ class RollingPoolDrain(DrainFault):
     @override
     def inject(self, context: FaultContext) -> Injection:
         """Begin with the first node that holds a pod of the system."""
-        return _PoolDrain(self, context)
+        return PoolDrain(self, context)
 
 
-class _PoolDrain(Injection):
+class PoolDrain(Injection):
+    """The drain of a pool under way."""
+
     def __init__(self, fault: RollingPoolDrain, context: FaultContext) -> None:
         super().__init__(fault, context)
         self._fault = fault
@@ -82,6 +84,7 @@ class _PoolDrain(Injection):
         self._drain: Drain | None = None
         self._first = ""
         self._closed: list[Ref] = []
+        self._held: tuple[Ref, ...] = ()
         self.missed = self._close_first()
         if not self.missed:
             self._work.start(context, self._drain_all)
@@ -111,13 +114,21 @@ class _PoolDrain(Injection):
         chosen = {node: self._chosen(node) for node in targets.nodes}
         if refused := "; ".join(words for one in chosen.values() if (words := objections(one))):
             return f"{targets.words} may not be drained: {refused}"
-        held = [node for node, one in chosen.items() if any(not pod.deleting for pod in one.evict)]
-        if not held:
+        self._held = tuple(node for node, one in chosen.items() if any(not pod.deleting for pod in one.evict))
+        if not self._held:
             return f"{targets.words} holds no pod of the system to evict"
-        for node in targets.nodes if self._fault.migrate else held[:1]:
+        for node in self._to_close_first():
             if reason := self._close(node):
                 return reason
         return ""
+
+    def _to_close_first(self) -> tuple[Ref, ...]:
+        """The nodes that are closed before any is drained."""
+        return self._fault.targets.nodes if self._fault.migrate else self._held[:1]
+
+    def _passes_over(self, node: Ref) -> bool:
+        """Whether a node is left out, as it holds nothing to evict."""
+        return not self._chosen(node).evict
 
     def _chosen(self, node: Ref) -> DrainSet:
         fault = self._fault
@@ -151,7 +162,7 @@ class _PoolDrain(Injection):
 
     def _each(self) -> Iterator[Ending]:
         for node in self._fault.targets.nodes:
-            if not self._chosen(node).evict:
+            if self._passes_over(node):
                 continue
             if reason := self._objection(node):
                 yield Ending("stopped", f"stopped by us: {reason}", {"node": node.name})

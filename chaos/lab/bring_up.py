@@ -13,7 +13,7 @@ from pathlib import Path
 from chaos.errors import LabError
 from chaos.lab.control_plane.api import Api, suite_api
 from chaos.lab.control_plane.authorization import RBAC, admins_binding, audit_flags, kubelet_client_binding
-from chaos.lab.control_plane.build import kube_program
+from chaos.lab.control_plane.build import Release, kube_program
 from chaos.lab.control_plane.components import ADMINS, ControlPlane
 from chaos.lab.control_plane.metrics_server import REVIEWS_PATH, metrics_objects, metrics_server, start_review
 from chaos.lab.control_plane.pki import private_folder
@@ -35,14 +35,14 @@ from chaos.semantics.timings import Timings
 __all__ = ["Artefacts", "bring_up", "prepare", "usual_artefacts"]
 
 
-def prepare(progress: Progress) -> None:
+def prepare(progress: Progress, release: Release | None = None) -> None:
     """Install Debian packages and a Go toolchain where they are missing, and build Kubernetes and the images.
 
     Raises `LabError` with the command that mends it.
     """
     install_packages(progress)
     _install_go(progress)
-    usual_artefacts(progress)
+    usual_artefacts(progress, release)
 
 
 def _install_go(progress: Progress) -> None:
@@ -60,18 +60,26 @@ def _install_go(progress: Progress) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Artefacts:
-    """The Kubernetes program, a containerd root with all images imported, and the pause image's name."""
+    """The Kubernetes programs of the control plane and of the nodes, in the versions of `release`.
 
+    With them a containerd root with all images imported, and the pause image's name.
+    """
+
+    release: Release
     kube: Path
+    node_kube: Path
     golden: Path
     pause: str
 
 
-def usual_artefacts(progress: Progress) -> Artefacts:
+def usual_artefacts(progress: Progress, release: Release | None = None) -> Artefacts:
     """Kubernetes, with the pause image and the reference model's. Builds what is not there; raises LabError."""
-    kube = kube_program(progress)
+    wanted = release or Release()
+    kube = kube_program(progress, wanted.control_plane)
+    node_kube = kube_program(progress, wanted.nodes)
     images = [pause_image(progress), model_image(progress)]
-    return Artefacts(kube=kube, golden=golden_root(images, progress), pause=PAUSE_IMAGE)
+    golden = golden_root(images, progress)
+    return Artefacts(release=wanted, kube=kube, node_kube=node_kube, golden=golden, pause=PAUSE_IMAGE)
 
 
 API_DEADLINE_S, NODES_DEADLINE_S, RIGHTS_DEADLINE_S = 60.0, 60.0, 10.0
@@ -123,7 +131,7 @@ def bring_up(
             api_server_flags=audit_flags(paths),
             client_flags=CLIENT_FLAGS,
         )
-    launcher = Launcher(paths, cgroups, artefacts.kube)
+    launcher = Launcher(paths, cgroups, artefacts.kube, artefacts.node_kube)
     with ThreadPoolExecutor(len(machines) + 1) as workers:
         try:
             _start_programs(stages, launcher, control, machines, artefacts, workers)
@@ -135,6 +143,7 @@ def bring_up(
         context=CONTEXT,
         nodes=tuple(node.name for node in machines),
         timings=asdict(timings),
+        release=artefacts.release,
         stages=tuple(stages.taken),
     )
     write_facts(facts, paths.facts)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from chaos.lab.host.cgroups import OWN_NAMESPACE
 from chaos.lab.host.changes import RAISED
 from chaos.lab.host.network import HOST_LINK, METRIC, NODE_RANGE, POD_RANGE, SERVICE_RANGE
 from chaos.lab.host.packages import ROOTS_PATH, install_command
@@ -86,6 +87,9 @@ def _cgroups(host: Host) -> Iterator[Complaint]:
         return
     for point in facts.read_only:
         yield Complaint(f"control groups in {point} are read-only", f"mount -o remount,rw {point}")
+    if facts.confined:
+        yield Complaint("the cgroup v2 tree at hand is that of a cgroup namespace, not the machine's", OWN_NAMESPACE)
+        return
     missing = sorted(CONTROLLERS[facts.version] - facts.controllers)
     if facts.version == 2 and missing:
         yield Complaint(

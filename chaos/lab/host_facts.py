@@ -43,11 +43,15 @@ class Folder:
 
 @dataclass(frozen=True, slots=True)
 class CgroupFacts:
-    """`version` is 0 where none is mounted; `read_only` are the mount points where no group can be made."""
+    """`version` is 0 where none is mounted; `read_only` are the mount points where no group can be made.
+
+    `confined`: the v2 tree at hand is only that of a cgroup namespace.
+    """
 
     version: int
     controllers: frozenset[str]
     read_only: tuple[str, ...] = ()
+    confined: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +147,7 @@ def cgroup_facts(mountinfo: str) -> CgroupFacts:
         version, ours = (2 if mounted else 0), list(mounted)
         controllers = frozenset(word for h in mounted for word in _read(h.mount / "cgroup.controllers").split())
     stuck = tuple(str(h.mount) for h in ours if h.mount.exists() and os.statvfs(h.mount).f_flag & os.ST_RDONLY)
-    return CgroupFacts(version, controllers, stuck)
+    return CgroupFacts(version, controllers, stuck, confined=version == 2 and any(one.confined for one in ours))
 
 
 def _read(path: str | Path) -> str:

@@ -10,6 +10,7 @@ from chaos.errors import LabError
 from chaos.lab.bring_up import Artefacts, bring_up, usual_artefacts
 from chaos.lab.control_plane.api import suite_api
 from chaos.lab.control_plane.authorization import refused
+from chaos.lab.control_plane.build import Release
 from chaos.lab.host.cgroups import CLIENT_GROUP, Cgroups
 from chaos.lab.host.lock import User, lab_lock, register_use, users
 from chaos.lab.host.network import Machine, client
@@ -40,18 +41,26 @@ class LabInUse(LabError):
 
 
 class Lab:
-    """The lab of this host; there is at most one. `artefacts` gets what it is made of, building it if it must."""
+    """The lab of this host; there is at most one.
 
-    def __init__(self, *, artefacts: Callable[[Progress], Artefacts] = usual_artefacts) -> None:
+    `release` is the Kubernetes that it must be; None takes the one that runs, and starts the default one.
+    `artefacts` gets what it is made of, building it if it must.
+    """
+
+    def __init__(
+        self, *, release: Release | None = None, artefacts: Callable[[Progress, Release], Artefacts] = usual_artefacts
+    ) -> None:
         self.paths = LabPaths.usual()
+        self._release = release
         self._artefacts = artefacts
 
     def up(self, *, nodes: int = 3, progress: Progress) -> LabFacts:
         """Have a lab with that many nodes up, and return its facts; at once if it is up and well.
 
-        A lab that is broken, half-built or of another size is taken down first, unless somebody uses it. Whoever
-        starts the lab meanwhile is waited for. A start that fails, or is interrupted by Ctrl-C or SIGTERM, leaves
-        nothing. Raises LabError that names the component which failed, and UsageError for a number that is not allowed.
+        A lab that is broken, half-built, of another size or release is taken down first, unless somebody uses it.
+        Whoever starts the lab meanwhile is waited for. A start that fails, or is interrupted by Ctrl-C or SIGTERM,
+        leaves nothing. Raises LabError that names the component which failed, and UsageError for a number that is not
+        allowed.
         """
         with self._held_up(nodes, progress) as facts:
             return facts
@@ -63,11 +72,14 @@ class Lab:
         refuse_shared(self.paths.state, "set XDG_STATE_HOME to a folder that is root's alone, as are those above it")
         wanted = machines(nodes)
         # Building takes minutes where nothing is cached: not while others wait for the lab.
-        artefacts = None if self._standing(look(self.paths), nodes) else self._artefacts(progress)
+        artefacts = None if self._standing(look(self.paths), nodes) else self._made(progress)
         with terminated_as_exit(), lab_lock("starting the lab", progress):
             self._mend(progress)
             facts = self._standing(self._settled(), nodes)
-            yield facts or self._start(wanted, artefacts or self._artefacts(progress), progress)
+            yield facts or self._start(wanted, artefacts or self._made(progress), progress)
+
+    def _made(self, progress: Progress) -> Artefacts:
+        return self._artefacts(progress, self._release or Release())
 
     def _settled(self) -> LabStatus:
         """The lab's state, once it is well. One whose programs all run gets some seconds: a single answer may fail."""
@@ -105,11 +117,12 @@ class Lab:
             if status.users:
                 raise LabError(f"{status.words}, and in use by {_named(status.users)}", "gameday lab down --force")
             return None
-        if len(status.facts.nodes) != nodes:
+        stands, other = status.facts, self._release not in {None, status.facts.release}
+        if other or len(stands.nodes) != nodes:
             if status.users:
                 raise LabError(
-                    f"a lab with {len(status.facts.nodes)} nodes is in use by {_named(status.users)}",
-                    f"wait for its end, or ask for {len(status.facts.nodes)} nodes",
+                    f"a lab with {len(stands.nodes)} nodes of {stands.release} is in use by {_named(status.users)}",
+                    f"wait for its end, or ask for {len(stands.nodes)} nodes of it",
                 )
             return None
         # A node that is not Ready under a user's hands is that user's doing; otherwise it is a wreck.

@@ -10,6 +10,7 @@ from typing import Any
 
 from chaos.errors import LabError
 from chaos.lab.control_plane.api import suite_api
+from chaos.lab.control_plane.build import Release
 from chaos.lab.host.lock import User, users
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.host.processes import processes_recorded
@@ -112,13 +113,18 @@ CONTEXT = "gameday-lab"
 
 @dataclass(frozen=True, slots=True)
 class LabFacts:
-    """A lab that came up: `timings` are Kubernetes' own as it runs here, `stages` what starting it took, in seconds."""
+    """A lab that came up.
+
+    `release` is which Kubernetes it is, `timings` are Kubernetes' own as it runs here, `stages` what starting it took,
+    in seconds.
+    """
 
     kubeconfig: Path
     context: str
     nodes: tuple[str, ...]
     timings: Mapping[str, Any]
     stages: tuple[tuple[str, float], ...]
+    release: Release
 
 
 def write_facts(facts: LabFacts, path: Path) -> None:
@@ -140,4 +146,5 @@ def read_facts(path: Path) -> LabFacts | None:
         nodes=tuple(kept["nodes"]),
         timings=kept["timings"],
         stages=tuple((name, seconds) for name, seconds in kept["stages"]),
+        release=Release(**kept.get("release", {})),
     )

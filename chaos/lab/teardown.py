@@ -44,7 +44,8 @@ def keep_logs(paths: LabPaths) -> Path:
 
 def anything_left(paths: LabPaths) -> bool:
     """Whether there is anything of a lab on this host, whole or not."""
-    return bool(paths.state.exists() or paths.sockets.exists() or namespaces_left() or Cgroups().folders())
+    files = (paths.state, paths.sockets, paths.host_record)
+    return bool(any(path.exists() for path in files) or namespaces_left() or Cgroups().folders())
 
 
 def _discard(folder: Path) -> None:

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from chaos.errors import NotAllowed, UsageError, one_line
+from chaos.errors import NotAllowed, one_line
 from chaos.faults.permissions import CANARY, DEPLOYED, LOAD, LOAD_POLICY, Activity, deploying_rights
 from chaos.faults.scenario_analysis import activities_of, raises_load
 from chaos.history.writing.redaction import without_secrets
 from chaos.plugin.room import lacks_of_room, room_here
+from chaos.plugin.spec_fields import deployed_fields, wanted_fields
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.manifest_folder import Manifests, read_manifests
@@ -26,37 +27,18 @@ __all__ = [
     "adopted_for",
     "allow_deploying",
     "answering",
-    "deployed_fields",
     "lacks_of_adopted",
     "lacks_to_deploy",
     "load_for",
     "manifests_for",
-    "marked",
     "may_deploy",
     "profile_for",
     "refuse_unmet",
     "scenario_activities",
     "skip_refused",
-    "wanted_fields",
 ]
 
 DATA_NEED, AUTOSCALER_NEED = "data", "autoscaler"
-
-
-def marked(request: pytest.FixtureRequest, spec: SystemSpec, fields: Mapping[str, Any]) -> SystemSpec:
-    """Apply the scenario's markers, the outermost first, and then the session's own `fields`."""
-    spec = spec.having(**deployed_fields(request.node))
-    return spec.having(**fields) if fields else spec
-
-
-def wanted_fields(node: pytest.Item) -> dict[str, Any]:
-    """The fields of the spec that a scenario asks of any system, whoever deployed it."""
-    return _fields(node, "system")
-
-
-def deployed_fields(node: pytest.Item) -> dict[str, Any]:
-    """Those, and the ones by which it deploys a system that is so."""
-    return _fields(node, "system", "deployed")
 
 
 def adopted_for(
@@ -242,19 +224,6 @@ def load_for(
     return LoadSettings(workers=workers or written.workers, in_cluster=pods, ingress=ingress or written.ingress)
 
 
-def _fields(node: pytest.Item, *names: str) -> dict[str, Any]:
-    """The fields of the spec that the scenario's markers of these names give; the innermost marker wins."""
-    given: dict[str, Any] = {}
-    for marker in reversed([one for one in node.iter_markers() if one.name in names]):
-        if marker.args:
-            name = marker.name
-            raise UsageError(
-                f"@pytest.mark.{name}: {marker.args[0]!r} has no name", f"name a field: {name}(replicas=4)"
-            )
-        given |= marker.kwargs
-    return given
-
-
 def _without_data(node: pytest.Item, spec: SystemSpec, fix: str) -> Iterator[str]:
     """Say that nothing is known to survive, where the scenario needs data that do."""
     if not spec.kept_files and any(DATA_NEED in marker.args for marker in node.iter_markers("needs")):
@@ -270,9 +239,8 @@ def _without_autoscaler(node: pytest.Item, spec: SystemSpec) -> Iterator[str]:
 
 
 def _scales(node: pytest.Item) -> bool:
-    return any(AUTOSCALER_NEED in marker.args for marker in node.iter_markers("needs")) or "autoscale" in _fields(
-        node, "system"
-    )
+    named = any(AUTOSCALER_NEED in marker.args for marker in node.iter_markers("needs"))
+    return named or "autoscale" in wanted_fields(node)
 
 
 def _activities(node: pytest.Item) -> tuple[Activity, ...]:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chaos.errors import UsageError
+from chaos.plugin.option_conflicts import objection_to
 
 if TYPE_CHECKING:
     from chaos.faults import Infrastructure
+    from chaos.lab.control_plane.build import Release
 
 __all__ = ["SEED_MAX", "Options", "add_options", "field_of", "given", "options_of"]
 
@@ -41,11 +43,7 @@ VALUES: Mapping[str, tuple[type, str, str]] = {
     "config": (str, "FILE", CONFIG_HELP),
     "manifests": (Path, "DIR", "deploy the manifests of this folder, not the conftest's system"),
     "kube-context": (str, "NAME", "run on this kubeconfig context, not on the lab"),
-    "cluster-uid": (
-        str,
-        "UID",
-        "UID of its namespace kube-system: no other cluster is touched (default: gameday.toml's)",
-    ),
+    "cluster-uid": (str, "UID", "UID of its kube-system: no other cluster is touched (default: gameday.toml's)"),
     "kubeconfig": (Path, "FILE", "kubeconfig to use (default: $KUBECONFIG, ~/.kube/config)"),
     "image": (str, "IMAGE", "image of the model that the cluster can pull, or that gameday lab load put there"),
     "service-url": (str, "URL", "how this host reaches the service; may hold {namespace} and {service}"),
@@ -55,18 +53,16 @@ VALUES: Mapping[str, tuple[type, str, str]] = {
     "rejudge": (Path, "RUN", "judge this run folder again, with no cluster"),
     "runs": (Path, "DIR", f"where run folders are made (default: {RUNS})"),
     "lab-nodes": (int, "N", f"nodes of the lab (default: {LAB_NODES})"),
+    "lab-kubernetes": (str, "MINOR", "version of the lab's Kubernetes (default: that of the lab that runs)"),
+    "lab-kubelet": (str, "MINOR", "version of its nodes, if older than that"),
     "load-workers": (int, "N", "workers that share the load (default: gameday.toml's, else 1; a core each)"),
     "load-image": (str, "IMAGE", "image of load pods that the cluster can pull (docs/load.md)"),
     "load-ingress": (str, "CIDR,…", "the API server's addresses: a NetworkPolicy lets only these reach load pods"),
-    "pods-max": (
-        int,
-        "N",
-        "most pods that faults may have down at once (default: all; gameday.toml's bounds hold too)",
-    ),
+    "pods-max": (int, "N", "most pods that faults may have down at once (gameday.toml's bounds hold too)"),
     "replica-rps": (
         float,
         "RPS",
-        "requests/s that one replica carries within the SLO: a load of 1.0 (default: gameday.toml's, else learned)",
+        "requests/s that a load of 1.0 is, of one replica (else gameday.toml's, or learned)",
     ),
     "soak-s": (float, "SECONDS", "run the ready-made soak scenario for so long, e.g. 3600"),
 }
@@ -82,6 +78,7 @@ class Options:
         manifests: a folder of what each trial deploys, in place of the conftest's system.
         context: of the kubeconfig; empty means the lab.
         cluster_uid: of its namespace kube-system, which no other cluster has.
+        lab_release: which Kubernetes the lab must be; None takes the one that runs.
         rejudge: a saved run to judge again.
         fields: fields of the SystemSpec that this session changes, over those of a scenario's marker.
     """
@@ -101,6 +98,7 @@ class Options:
     rejudge: Path | None
     runs: Path
     lab_nodes: int
+    lab_release: Release | None
     keep_lab: bool
     keep_namespace: bool
     canary: bool
@@ -187,6 +185,7 @@ def _read(config: pytest.Config) -> Options:
         rejudge=_value(config, "rejudge"),
         runs=_value(config, "runs") or RUNS,
         lab_nodes=LAB_NODES if lab_nodes is None else lab_nodes,
+        lab_release=_release(text("lab-kubernetes"), text("lab-kubelet")),
         keep_lab=flag("keep-lab"),
         keep_namespace=flag("keep-namespace"),
         canary=flag("canary"),
@@ -198,61 +197,9 @@ def _read(config: pytest.Config) -> Options:
         replica_rps=_value(config, "replica-rps"),
         fields=_fields(config),
     )
-    if objection := _objection(options) or _objection_to_place(options) or _objection_to_load(options):
+    if objection := objection_to(options):
         raise pytest.UsageError(objection)
     return options
-
-
-def _objection(options: Options) -> str:
-    """Which options do not go together, or have a value that cannot be; empty if none."""
-    if options.manifests and options.config_file:
-        return "--gameday-manifests and --gameday-config: a system is deployed or adopted, not both"
-    if options.lab_nodes < 1:
-        return f"--gameday-lab-nodes {options.lab_nodes}: give at least 1"
-    if options.pods_max is not None and options.pods_max < 1:
-        return f"--gameday-pods-max {options.pods_max}: give at least 1"
-    if options.replica_rps is not None and not 0 < options.replica_rps < float("inf"):
-        return f"--gameday-replica-rps {options.replica_rps:g}: is no rate above 0"
-    return ""
-
-
-def _objection_to_place(options: Options) -> str:
-    """The same of the options about where scenarios run."""
-    elsewhere = options.context or options.config_file
-    if options.kubeconfig and not elsewhere:
-        return "--gameday-kubeconfig goes with --gameday-kube-context NAME: without it scenarios run on the lab"
-    if options.cluster_uid and not elsewhere:
-        return "--gameday-cluster-uid goes with --gameday-kube-context or --gameday-config: the lab is this host's own"
-    if bool(options.node_off) != bool(options.node_on):
-        return "--gameday-node-off and --gameday-node-on go together: whoever switches a node off switches it on again"
-    if options.node_off and not elsewhere:
-        return "--gameday-node-off goes with --gameday-kube-context or --gameday-config: the lab has its own means"
-    return ""
-
-
-def _objection_to_load(options: Options) -> str:
-    """The same of the options about load."""
-    if options.load_workers is not None:
-        from loadgen.driver.workers import WORKERS_MAX
-
-        if not 1 <= options.load_workers <= WORKERS_MAX:
-            return f"--gameday-load-workers {options.load_workers}: is not in 1..{WORKERS_MAX}"
-    if options.load_image and not (options.context or options.config_file):
-        return (
-            "--gameday-load-image goes with --gameday-kube-context NAME or --gameday-config FILE: the lab makes its own"
-        )
-    if options.load_ingress:
-        from chaos.trial.load_pods.job import address_range
-
-        if not (options.context or options.config_file):
-            return "--gameday-load-ingress goes with --gameday-kube-context NAME or --gameday-config FILE"
-        try:
-            list(map(address_range, options.load_ingress))
-        except ValueError as wrong:
-            return f"--gameday-load-ingress: {wrong}"
-    if options.load_in_cluster and options.dry_run and options.config_file:
-        return "--gameday-dry-run changes nothing, and load pods are a change: leave --gameday-load-in-cluster out"
-    return ""
 
 
 def _config_file(config: pytest.Config) -> Path | None:
@@ -266,6 +213,17 @@ def _config_file(config: pytest.Config) -> Path | None:
 
     try:
         return find_config(config.rootpath)
+    except UsageError as wrong:
+        raise pytest.UsageError(str(wrong)) from None
+
+
+def _release(kubernetes: str, kubelet: str) -> Release | None:
+    if not (kubernetes or kubelet):
+        return None
+    from chaos.lab.control_plane.build import Release
+
+    try:
+        return Release.of(kubernetes, kubelet)
     except UsageError as wrong:
         raise pytest.UsageError(str(wrong)) from None
 

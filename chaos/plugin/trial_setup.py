@@ -12,18 +12,10 @@ import pytest
 from chaos.errors import GamedayError
 from chaos.history.writing.redaction import redacted_words, without_secrets
 from chaos.plugin.capacity import with_capacity
-from chaos.plugin.markers import (
-    adopted_for,
-    answering,
-    load_for,
-    manifests_for,
-    marked,
-    may_deploy,
-    profile_for,
-    refuse_unmet,
-)
+from chaos.plugin.markers import adopted_for, answering, load_for, manifests_for, may_deploy, profile_for, refuse_unmet
 from chaos.plugin.options import Options, options_of
 from chaos.plugin.session_report import SessionReport
+from chaos.plugin.spec_fields import marked
 from chaos.plugin.stash import SESSION_REPORT, STAGED, scenario_id
 from chaos.plugin.terminal import Voice, signals_heal, uncaptured
 from chaos.progress import Terminal
@@ -91,6 +83,7 @@ def _opened(config: pytest.Config, options: Options) -> Iterator[Environment]:
                 words=words,
                 progress=Terminal(),
                 image=options.image,
+                release=options.lab_release,
             )
         opened = opening.__enter__()
     try:

@@ -40,6 +40,17 @@ GONE: dict[tuple[str, str], tuple[str, str, str]] = {
     ("storage.k8s.io/v1beta1", "StorageClass"): ("storage.k8s.io/v1", "1.22", ""),
     ("coordination.k8s.io/v1beta1", "Lease"): ("coordination.k8s.io/v1", "1.22", ""),
     ("apiextensions.k8s.io/v1beta1", "CustomResourceDefinition"): ("apiextensions.k8s.io/v1", "1.22", ""),
+    ("flowcontrol.apiserver.k8s.io/v1beta2", "FlowSchema"): ("flowcontrol.apiserver.k8s.io/v1", "1.29", ""),
+    ("flowcontrol.apiserver.k8s.io/v1beta3", "FlowSchema"): ("flowcontrol.apiserver.k8s.io/v1", "1.32", ""),
+    **{
+        ("admissionregistration.k8s.io/v1beta1", kind): ("admissionregistration.k8s.io/v1", "1.34", "")
+        for kind in ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
+    },
+    ("storage.k8s.io/v1beta1", "VolumeAttributesClass"): ("storage.k8s.io/v1", "1.37", ""),
+    **{
+        ("networking.k8s.io/v1beta1", kind): ("networking.k8s.io/v1", "1.37", "")
+        for kind in ("IPAddress", "ServiceCIDR")
+    },
     **{
         ("rbac.authorization.k8s.io/v1beta1", kind): ("rbac.authorization.k8s.io/v1", "1.22", "")
         for kind in ("Role", "RoleBinding", "ClusterRole", "ClusterRoleBinding")

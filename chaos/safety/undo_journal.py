@@ -59,18 +59,16 @@ UndoKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class UndoEntry:
-    """One thing to undo.
+    """One thing to undo, by one of the functions that `chaos.faults.undo.restore` has for each `kind`.
 
     Attributes:
-        kind: What is to be done; `chaos.faults.undo.restore` has a function for each kind.
         target: The object that it is done to.
         manual: The command by which a person does it.
         detail: Plain data of the kind: `path` (a JSON pointer), `before`, `wanted` and `action` of a part of an object,
-            and `also`, what changes within that one want that have not ended;
-            `container`, `container_id`, `process` and `signal` of a process, and `own_end_s`, how long after the run's
-            last sign of life it is undone in the container itself, `through` which other container it was sent;
-            `pod` of a policy; `node`, `address` and `port` of a pod below the API. Never a command: whoever may write
-            to the cluster could have this host, or a container, run it.
+            and `also`, what changes within it want that have not ended; `container`, `container_id`, `process` and
+            `signal` of a process, `own_end_s`, how long after the run's last sign of life it is undone in the container
+            itself, and `through` which other container it was sent; `pod` of a policy; `node`, `address` and `port` of
+            a pod below the API. Never a command: whoever writes to the cluster could have a host or container run it.
         fault: The fault whose action it undoes.
         deadline_ns: UTC epoch nanoseconds after which its run counts as dead, unless it renewed the entry.
         key: Its key in the run's undo journal; empty for one that this process made itself, which is trusted.

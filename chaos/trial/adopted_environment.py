@@ -17,6 +17,7 @@ from chaos.safety import BlastRadius
 from chaos.safety.abort_command import AbortCommand
 from chaos.safety.lease import RunLease
 from chaos.safety.owner import Owner
+from chaos.semantics.features import rules_of
 from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.trial.config import read_config
@@ -103,6 +104,8 @@ def adopted_environment(
     adoption = open_adoption(path, config, kubeconfig=kubeconfig, context=context, uid=uid)
     cluster, namespace = adoption.cluster, config.system.namespace
     require_served(cluster, ADOPTED_KINDS)
+    if told := rules_of(cluster.facts.version)[1]:
+        say(told)
     adoption.find()
     holder = Owner.this_process().holder(time.time_ns())
     with cluster, ExitStack() as until_end:

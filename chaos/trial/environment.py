@@ -16,7 +16,7 @@ from typing_extensions import override
 from chaos.cluster import Cluster, connect, unrecorded_executor
 from chaos.errors import ClusterRefused, TimedOut, UsageError
 from chaos.faults import Infrastructure
-from chaos.faults.infrastructure import NO_INFRASTRUCTURE, NO_NODE_INFRASTRUCTURE
+from chaos.faults.infrastructure import NO_CLUSTER_UPGRADE, NO_INFRASTRUCTURE, NO_NODE_INFRASTRUCTURE
 from chaos.faults.permissions import LOAD, Activity, Right
 from chaos.faults.undo import undo_of_deployed
 from chaos.safety import BlastRadius
@@ -24,6 +24,7 @@ from chaos.safety.abort_conditions import NO_LIMITS, AbortLimits
 from chaos.safety.lease import RunLease
 from chaos.safety.owner import Owner
 from chaos.semantics import KUBERNETES, Timings
+from chaos.semantics.features import rules_of
 from chaos.system import System, SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.namespace import sweep
@@ -168,6 +169,9 @@ class Environment:
         kind, _, name = need.partition(":")
         if kind == "node-infrastructure":
             return "" if self.infrastructure.nodes else NO_NODE_INFRASTRUCTURE
+        if kind == "cluster-upgrade":
+            upgrade = self.infrastructure.upgrade
+            return NO_CLUSTER_UPGRADE if upgrade is None else upgrade.objection()
         if kind == "storage-class" and name:
             try:
                 there = self.cluster.get("StorageClass", None, name) is not None
@@ -175,7 +179,8 @@ class Environment:
                 return f"StorageClass {name} cannot be looked up: {refused.what}"
             return "" if there else f"there is no StorageClass {name}: name yours with --gameday-system-field volumes=…"
         raise UsageError(
-            f"@pytest.mark.needs: {need!r} is not known", "known: data, node-infrastructure, storage-class:NAME"
+            f"@pytest.mark.needs: {need!r} is not known",
+            "known: cluster-upgrade, data, node-infrastructure, storage-class:NAME",
         )
 
 
@@ -233,6 +238,8 @@ def context_environment(
     with connect(kubeconfig=kubeconfig, context=context) as cluster, ExitStack() as until_end:
         pinned(cluster, uid, pin=uid_option, write=f"give {uid_option} {{uid}}")
         require_served(cluster, DEPLOYED_KINDS)
+        if told := rules_of(cluster.facts.version)[1]:
+            say(told)
         if not dry_run:
             _clean_up(cluster, infrastructure, say)
         holder = Owner.this_process().holder(time.time_ns())

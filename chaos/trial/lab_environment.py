@@ -13,11 +13,13 @@ from chaos.faults import Infrastructure
 from chaos.faults.permissions import Right
 from chaos.faults.undo import undo_leftovers
 from chaos.lab import Lab
+from chaos.lab.control_plane.build import Release
 from chaos.lab.images.recipes import MODEL_IMAGE, load_image
 from chaos.lab.lab import lab_session
 from chaos.lab.nodes.containers import LabContainers
 from chaos.lab.nodes.infrastructure import LabNodeInfrastructure, LabPodNetwork
 from chaos.lab.nodes.probes import LabProbes
+from chaos.lab.upgrade import LabUpgrader
 from chaos.progress import Progress
 from chaos.semantics import Timings
 from chaos.system import System
@@ -28,7 +30,13 @@ from loadgen.origin import LabClient, Origin
 
 __all__ = ["LAB_INFRASTRUCTURE", "lab_environment"]
 
-LAB_INFRASTRUCTURE = Infrastructure(LabNodeInfrastructure(), LabPodNetwork(), LabContainers(), LabProbes())
+LAB_INFRASTRUCTURE = Infrastructure(
+    nodes=LabNodeInfrastructure(),
+    pod_network=LabPodNetwork(),
+    containers=LabContainers(),
+    probes=LabProbes(),
+    upgrade=LabUpgrader(),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,16 +79,22 @@ class LabEnvironment(Environment):
 
 @contextmanager
 def lab_environment(
-    *, nodes: int, keep: bool, words: str, progress: Progress, image: str = ""
+    *,
+    nodes: int,
+    keep: bool,
+    words: str,
+    progress: Progress,
+    image: str = "",
+    release: Release | None = None,
 ) -> Iterator[LabEnvironment]:
     """The lab, started if it is not running; one that this session started is taken down at its end unless `keep`.
 
-    `image` is one that `gameday lab load` put there, in place of the reference model's.
+    `image` is one that `gameday lab load` put there, in place of the reference model's. `release` is as in `Lab`.
 
     Raises `LabError` if it cannot be started, and at the end if the API server refused the account anything: then a
     right is missing from our tables, whatever came of it.
     """
-    lab = Lab()
+    lab = Lab(release=release)
     with (
         lab_session(lab, nodes=nodes, words=words, keep=keep, progress=progress) as facts,
         connect(kubeconfig=facts.kubeconfig, context=facts.context) as admin,

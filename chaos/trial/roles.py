@@ -14,7 +14,7 @@ from chaos.system.adopt.live_spec import serving_container
 from chaos.trial.context import TrialContext
 from chaos.trial.request import TrialRequest, trial_facts
 
-__all__ = ["ROLES", "with_roles"]
+__all__ = ["ROLES", "are_whole", "stop_recording", "with_roles"]
 
 ROLES = "roles"
 """The folder in a run folder that has a folder for each of them, with its own trial.json, watch.jsonl, adopted.json."""
@@ -29,6 +29,21 @@ def with_roles(
     """
     contexts = {role: _context(context, request, role, stack, say) for role in request.roles}
     return replace(context, roles=contexts) if contexts else context
+
+
+def are_whole(context: TrialContext) -> bool:
+    """Whether every workload has all its replicas and no release is under way."""
+    return all(one.has_all_replicas() and one.is_rolled_out() for one in context.all)
+
+
+def stop_recording(context: TrialContext) -> None:
+    """End every record; a witness that failed is noted. Raises `HarnessBroken` if a watch did not end."""
+    for witness in context.witnesses:
+        witness.stop()
+        if witness.failure is not None:
+            context.journal.event("note", text=witness.failure.what)
+    for one in context.all:
+        one.recorder.stop()
 
 
 def _context(

@@ -90,8 +90,8 @@ def run_trial(environment: Environment, request: TrialRequest, output: Output) -
         context = setup.context(system, recorder)
         stack.enter_context(context.consent)
         for witness in context.witnesses:
-            stack.callback(witness.stop)
             witness.start()
+            stack.callback(witness.stop)
         context = with_roles(context, request, stack, output.say)
         load = stack.enter_context(load_of(request, context, setup.executor))
         traffic = Traffic(
@@ -108,10 +108,8 @@ def run_trial(environment: Environment, request: TrialRequest, output: Output) -
         stack.callback(traffic.close)
         trial = Trial(request.run, context, traffic, output)
         output.say(f"{request.spec.replicas_floor} replicas of {request.spec.image} in {request.namespace}")
-        blocker = unfilled or _unavailable(context)
-        images = images_of(recorder.objects("Pod"), context.data.container)
-        blocker = blocker or _unlearned(context, request.capacity, images, output)
-        if blocker := blocker or load.unfit():
+        away, images = unfilled or _unavailable(context), images_of(recorder.objects("Pod"), context.data.container)
+        if blocker := away or _unlearned(context, request.capacity, images, output) or load.unfit():
             trial.stop(blocker)
             if request.load.in_cluster:
                 traffic.silence()

@@ -27,7 +27,7 @@ from chaos.trial.context import TrialContext
 from chaos.trial.data_readings import read_data
 from chaos.trial.first_answers import AwaitedAnswers, Replica, ready_replicas
 from chaos.trial.request import Output
-from chaos.trial.roles import ROLES
+from chaos.trial.roles import ROLES, are_whole, stop_recording
 from chaos.trial.traffic import Traffic
 
 __all__ = ["Trial"]
@@ -158,10 +158,9 @@ class Trial:
             return
         self._say("recovery")
         with self._in_phase(context, "recovery"):
-            bound_s, every = max(one.recovery_bound_s() for one in context.all), context.all
-            if self._wait(
-                context, bound_s, lambda: all(one.has_all_replicas() and one.is_rolled_out() for one in every)
-            ):
+            every = context.all
+            bound_s = max(one.recovery_bound_s() for one in every)
+            if self._wait(context, bound_s, lambda: are_whole(context)):
                 self._wait(context, context.endpoint_bound_s(), lambda: all(one.has_all_endpoints() for one in every))
                 self._await_answers(context, settle_s)
             elif not self._stopped:
@@ -180,9 +179,7 @@ class Trial:
         only measures has `needs_fault=False`), an end of the trial, and all replicas there at the end.
         """
         self._close()
-        self._judge(
-            (*checks, Completed(), self._steady, FaultsLanded(needed=needs_fault), EndState(), *self._of_roles())
-        )
+        self._judge((*checks, *self._always(needs_fault=needs_fault)))
         if self.judgement is not None and self.judgement.verdict.answer is not Answer.PASS:
             raise NotProven(self.judgement.text())
 
@@ -191,7 +188,7 @@ class Trial:
         if self.judgement is None:
             self.stop(reason)
             self._close()
-            self._judge((Completed(), self._steady, FaultsLanded(), EndState(), *self._of_roles()))
+            self._judge(tuple(self._always()))
 
     def stop(self, reason: str) -> None:
         """Do nothing more: no fault, no waiting. The verdict cannot be PASS."""
@@ -212,19 +209,14 @@ class Trial:
                 context.recorder.wait_for(lambda: False, left_s)
             if self.canary is not None:
                 self.canary.finish()
-            for witness in context.witnesses:
-                witness.stop()
-            for one in context.all:
-                one.recorder.stop()
+            stop_recording(context)
         except HarnessBroken as broken:
             context.journal.event("trial-stopped", reason=broken.what)
-        for witness in context.witnesses:
-            if witness.failure is not None:
-                context.journal.event("note", text=witness.failure.what)
         context.journal.event("trial-end", wall_step_ns=context.clock.step_ns())
 
-    def _of_roles(self) -> Iterator[Check]:
-        """What is always judged of each other workload of the system."""
+    def _always(self, *, needs_fault: bool = True) -> Iterator[Check]:
+        """What is always judged, also of each other workload of the system."""
+        yield from (Completed(), self._steady, FaultsLanded(needed=needs_fault), EndState())
         for folder in sorted((self.run / ROLES).glob("*")):
             yield from (InRole(folder.name, SteadyBefore()), InRole(folder.name, EndState()))
 
@@ -254,9 +246,8 @@ class Trial:
         return False
 
     def _await_answers(self, context: TrialContext, settle_s: float) -> None:
-        now = ready_replicas(context.pods())
-        before = now if self._replicas_before is None else self._replicas_before
-        self._replicas_before = None
+        now, before, self._replicas_before = ready_replicas(context.pods()), self._replicas_before, None
+        before = now if before is None else before
         answers = AwaitedAnswers(self.run / "requests.jsonl", before, now, context.clock)
         began = time.monotonic()
         self._wait(context, settle_s)
@@ -276,9 +267,8 @@ class Trial:
             context.journal.event("fault-landed", fault=context.fault, proof=proof)
             self._say(f"landed: {proof}")
             return
-        if not reason:
-            late = f"no proof of landing within {injection.landing_deadline_s:g} s"
-            reason = "the trial was stopped before its landing was proved" if self._stopped else late
+        late = f"no proof of landing within {injection.landing_deadline_s:g} s"
+        reason = reason or ("the trial was stopped before its landing was proved" if self._stopped else late)
         self._missed = True
         context.journal.event("fault-missed", fault=context.fault, reason=reason)
         self._say(f"missed: {reason}")

@@ -6,14 +6,15 @@ import pytest
 from kwok_program import kwok_program
 from simulated_cluster import SimulatedCluster
 
-from chaos.lab.control_plane.build import kube_program
+from chaos.lab.control_plane.build import Release, kube_program
 from chaos.progress import Terminal
 
 
 @pytest.fixture(scope="session")
-def simulated() -> Iterator[SimulatedCluster]:
+def simulated(pytestconfig: pytest.Config) -> Iterator[SimulatedCluster]:
     """A running cluster with three simulated nodes `node-0` … `node-2`; each test uses a namespace of its own."""
     progress = Terminal()
-    with SimulatedCluster(kube=kube_program(progress), kwok=kwok_program(progress)) as cluster:
+    minor = Release.of(pytestconfig.getoption("kubernetes")).control_plane
+    with SimulatedCluster(kube=kube_program(progress, minor), kwok=kwok_program(progress)) as cluster:
         cluster.add_nodes(3)
         yield cluster

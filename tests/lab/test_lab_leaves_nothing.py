@@ -15,6 +15,7 @@ from chaos.errors import LabError
 from chaos.lab import Lab
 from chaos.lab.bring_up import Artefacts, usual_artefacts
 from chaos.lab.control_plane.api import suite_api
+from chaos.lab.control_plane.build import Release
 from chaos.lab.host.cache import cache_root
 from chaos.lab.host.lock import LOCK
 from chaos.progress import Progress, Silent
@@ -99,14 +100,14 @@ def test_a_component_that_fails_is_named_and_quoted(no_lab: Lab, tmp_path: Path)
     """A start that fails says which program failed and what it said last, keeps the logs, and leaves nothing."""
     before = host_snapshot()
 
-    def broken(progress: Progress) -> Artefacts:
-        usual = usual_artefacts(progress)
+    def broken(progress: Progress, release: Release) -> Artefacts:
+        usual = usual_artefacts(progress, release)
         program = tmp_path / "kube"
         program.write_text(
             f'#!/bin/sh\nif [ "$1" = kube-scheduler ]; then echo out of luck; exit 3; fi\nexec {usual.kube} "$@"\n'
         )
         program.chmod(0o755)
-        return replace(usual, kube=program)
+        return replace(usual, kube=program, node_kube=usual.kube)
 
     with pytest.raises(LabError, match=r"kube-scheduler ended while .*\n(.*\n)*.*out of luck") as failed:
         Lab(artefacts=broken).up(nodes=1, progress=Silent())

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from chaos.plugin.markers import deployed_fields
+from chaos.plugin.spec_fields import deployed_fields
 from chaos.system import SystemSpec
 from chaos.system.spec.compatibility import unmet
 

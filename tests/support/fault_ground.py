@@ -13,7 +13,8 @@ from simulated_cluster import SimulatedCluster
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, LiveExecutor, NullJournal, Recorder, Scope, connect, mutations
-from chaos.faults import Awaited, Fault, FaultContext, Injection, Until
+from chaos.faults import Awaited, Fault, FaultContext, Infrastructure, Injection, Until
+from chaos.faults.infrastructure import NO_INFRASTRUCTURE
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
@@ -38,12 +39,21 @@ class FaultGround:
     executor: LiveExecutor
     system: System
     folder: Path
+    infrastructure: Infrastructure = NO_INFRASTRUCTURE
     injections: list[tuple[Fault, Injection]] = field(default_factory=list)
 
     @property
     def context(self) -> FaultContext:
         """What a fault gets from its trial."""
-        return FaultContext(self.cluster, self.executor, self.journal, "fault-1", self.recorder, self.system.namespace)
+        return FaultContext(
+            self.cluster,
+            self.executor,
+            self.journal,
+            "fault-1",
+            self.recorder,
+            self.system.namespace,
+            infrastructure=self.infrastructure,
+        )
 
     @property
     def budget(self) -> Ref:
@@ -129,7 +139,12 @@ class FaultGround:
 
 @contextmanager
 def fault_ground(
-    simulated: SimulatedCluster, folder: Path, spec: SystemSpec = SIX, *, through: tuple[Path, str] | None = None
+    simulated: SimulatedCluster,
+    folder: Path,
+    spec: SystemSpec = SIX,
+    *,
+    through: tuple[Path, str] | None = None,
+    infrastructure: Infrastructure = NO_INFRASTRUCTURE,
 ) -> Iterator[FaultGround]:
     """Run the system in a namespace of its own; `through` is the kubeconfig and context of a proxy to act through."""
     run = f"faults-{uuid.uuid4()}"
@@ -147,7 +162,8 @@ def fault_ground(
                 wait_available(direct, recorder, system, deadline_s=60)
                 kubeconfig, context = through or (simulated.kubeconfig, simulated.context)
                 with connect(kubeconfig=kubeconfig, context=context) as cluster:
-                    yield FaultGround(cluster, recorder, journal, LiveExecutor(cluster, journal), system, folder)
+                    executor = LiveExecutor(cluster, journal)
+                    yield FaultGround(cluster, recorder, journal, executor, system, folder, infrastructure)
         for node in direct.list("Node"):
             # Whatever a test left closed would be in the way of the next one.
             if NodeView(node).unschedulable:

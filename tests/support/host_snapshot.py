@@ -1,6 +1,9 @@
 """All of a host that a lab could change, as text that two moments can be compared by."""
 
+import re
+import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 
 from chaos.lab.host.cache import cache_root
@@ -14,12 +17,17 @@ LIVELY = ("random", "ns_last_pid", "nr_", "pty", "sched_domain", "conntrack_coun
 
 
 def host_snapshot() -> dict[str, list[str]]:
-    """What there is of processes, namespaces, links, routes, rules, mounts, groups, sockets, settings and files."""
+    """What there is of processes, namespaces, links, routes, rules, mounts, groups, sockets, settings and files.
+
+    What lives for a while by itself, like a lease of an address, is as if it had no time. The kernel's modules of a lab
+    are loaded first, as their settings come with them and stay.
+    """
+    _load_modules()
     return {
         "processes": _processes(),
         "links": _lines("ip", "-oneline", "link", "show"),
-        "addresses": _lines("ip", "-oneline", "address", "show"),
-        "routes": _lines("ip", "route", "show", "table", "all"),
+        "addresses": [re.sub(r"(valid|preferred)_lft \S+", "", line) for line in _lines("ip", "-o", "address", "show")],
+        "routes": [re.sub(r"expires \S+", "", line) for line in _lines("ip", "route", "show", "table", "all")],
         "namespaces": _lines("ip", "netns", "list"),
         "nftables": _lines("nft", "list", "ruleset"),
         "mounts": sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
@@ -39,6 +47,12 @@ def differences(before: dict[str, list[str]], after: dict[str, list[str]]) -> li
         found += [f"{kind}: gone: {line}" for line in old if line not in new]
         found += [f"{kind}: new: {line}" for line in new if line not in old]
     return found
+
+
+@cache
+def _load_modules() -> None:
+    if shutil.which("modprobe"):
+        subprocess.run(["modprobe", "-a", "-q", "nf_conntrack", "ip_vs"], check=False, capture_output=True, timeout=20)
 
 
 def _named(path: Path) -> bool:

@@ -28,8 +28,9 @@ from chaos.faults.targets import ZONE
 from chaos.objects.base import Ref
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
-from chaos.plugin.markers import scenario_activities, wanted_fields
+from chaos.plugin.markers import scenario_activities
 from chaos.plugin.room import lacks_of_room, nodes_with, room_of
+from chaos.plugin.spec_fields import wanted_fields
 from chaos.safety import BlastRadius
 from chaos.slo import Slo
 from chaos.system import SystemSpec

@@ -17,7 +17,7 @@ from chaos.semantics import Batch, Bound, drain_bound, recovery_bound
 
 __all__ = ["DRAINS", "Drain", "Stay", "drains_of", "kept_by_finalizers", "left_doubt", "replaced_in_time"]
 
-DRAINS = ("node-drain", "pool-drain")
+DRAINS = ("node-drain", "pool-drain", "cluster-upgrade")
 
 OPEN = 1 << 20
 """Permitted evictions where there is no budget."""

@@ -27,8 +27,7 @@ SLACK_NS = NS // 2
 NOTICED_NS = 30 * NS
 """So long it may take until a readiness probe says of a replica that it refuses: Kubernetes' default, 3 of 10 s."""
 
-ERROR_STATUS = 400
-SERVER_ERROR = 500
+ERROR_STATUS, SERVER_ERROR = 400, 500
 """From here on the server fails; below, the request is at fault, or comes too often (RFC 9110, 15.5; RFC 6585)."""
 
 BAD_GATEWAY = 502

@@ -157,6 +157,10 @@ class Recorder:
         """Have every watch prove now that it is alive: what it brings later is then no older than this moment."""
         self._heartbeat.check_all()
 
+    def heard_rv(self) -> int:
+        """Up to which resourceVersion each watch that has bookmarks has brought what happened."""
+        return min((one.heard_rv for one in self._reflectors if one.bookmarked), default=0)
+
     def check(self) -> None:
         """Raise `HarnessBroken` if a kind is no longer being recorded, and say why."""
         for reflector in self._reflectors:

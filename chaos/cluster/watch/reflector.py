@@ -114,6 +114,11 @@ class Reflector:
         """Up to which resourceVersion all has come, as far as it is known; 0 before anything came."""
         return int(self._rv or 0)
 
+    @property
+    def bookmarked(self) -> bool:
+        """Whether the server says every now and then up to where all has come, though nothing happened."""
+        return self._kind.bookmarks
+
     def proved(self, at_ns: int) -> None:
         """All that had happened up to then has come."""
         self._proved_ns = max(self._proved_ns, at_ns)

@@ -94,8 +94,11 @@ class Api:
         return json.loads(answer)
 
 
-def suite_api(paths: LabPaths) -> Api:
-    """The API server, with the certificates that starting the lab wrote. Raises OSError if there are none."""
+def suite_api(paths: LabPaths, port: int | None = None) -> Api:
+    """The API server, with the certificates that starting the lab wrote. Raises OSError if there are none.
+
+    `port`: another than its usual one.
+    """
     pki = paths.control / "pki"
     credential = Credential(certificate=pki / "admin.crt", key=pki / "admin.key")
-    return Api(f"https://{API_ADDRESS}:{Ports().api}", authority=pki / "ca.crt", credential=credential)
+    return Api(f"https://{API_ADDRESS}:{port or Ports().api}", authority=pki / "ca.crt", credential=credential)

@@ -20,11 +20,12 @@ from chaos.errors import LabError, TimedOut
 from chaos.lab.host.network import PREFIX
 from chaos.wait import until
 
-__all__ = ["CLIENT_GROUP", "CONTROL_GROUP", "Cgroups", "Hierarchy", "hierarchies"]
+__all__ = ["CLIENT_GROUP", "CONTROL_GROUP", "OWN_NAMESPACE", "Cgroups", "Hierarchy", "hierarchies"]
 
 TERM_GRACE_S, KILL_DEADLINE_S, FREEZE_DEADLINE_S = 2.0, 10.0, 5.0
 # The control plane and the load generator get the processor first when pods would take it all, as they would on
 # machines of their own. The kernel's default is 1024 (v1) and 100 (v2).
+OWN_NAMESPACE = "start the container with --cgroupns=host: in a cgroup namespace of its own no group can be divided"
 CONTROL_GROUP, CLIENT_GROUP = "control", "client"
 FIRST_SERVED = (CONTROL_GROUP, CLIENT_GROUP)
 SHARES, WEIGHT = "4096", "400"
@@ -37,6 +38,14 @@ class Hierarchy:
     mount: Path
     options: frozenset[str]
     unified: bool
+
+    @property
+    def confined(self) -> bool:
+        """Whether it is only the part of a v2 tree that a cgroup namespace shows: the tree's own root has no type.
+
+        Source: Documentation/admin-guide/cgroup-v2.rst of the kernel, cgroup.type ("exists on non-root cgroups").
+        """
+        return self.unified and (self.mount / "cgroup.type").exists()
 
 
 def hierarchies(mountinfo: str) -> tuple[Hierarchy, ...]:
@@ -65,7 +74,9 @@ class Cgroups:
             try:
                 self._make_in(hierarchy, group)
             except OSError as error:
-                raise LabError(f"control group {error.filename}: {error.strerror}", "the lab needs root") from error
+                place = error.filename or hierarchy.mount / PREFIX  # a refused write names no file
+                mend = OWN_NAMESPACE if hierarchy.confined else "the lab needs root"
+                raise LabError(f"control group {place}: {error.strerror}", mend) from error
 
     def _make_in(self, hierarchy: Hierarchy, group: str) -> None:
         above = hierarchy.mount

@@ -48,6 +48,7 @@ def change_host(record: Path, *, state: Path) -> None:
         ),
         namespaces_mounted=not NAMESPACES.exists(),
     )
+    record.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     whole = record.with_suffix(".new")
     whole.write_text(json.dumps(asdict(noted)))
     whole.rename(record)
@@ -69,6 +70,7 @@ def restore_host(record: Path) -> None:
     for name, value in noted.sysctls.items():
         if int((SYSCTLS / name).read_text()) == RAISED[name]:
             (SYSCTLS / name).write_text(str(value))
+    record.unlink(missing_ok=True)  # it may be in the last of the folders
     for folder in noted.folders_made:
         if Path(folder).is_dir() and not any(Path(folder).iterdir()):
             Path(folder).rmdir()

@@ -29,7 +29,7 @@ class LabPaths:
         processes: One file a component: which process it is.
         volumes: One folder a volume.
         facts: What a running lab is; written last, so its presence means that the lab came up.
-        host_record: What of the host was changed, and is put back.
+        host_record: What of the host was changed, and is put back; beside the state, as it has to outlast a reboot.
         state_link: A link to `state`: the lab is found by it, whoever's home the state is in.
         uses: One file a user of the lab, locked while it is used.
     """
@@ -43,7 +43,7 @@ class LabPaths:
         self.processes = state / "processes"
         self.volumes = state / "volumes"
         self.facts = state / "facts.json"
-        self.host_record = self.sockets / "host.json"
+        self.host_record = state.with_name("host.json")
         self.state_link = self.sockets / "state"
         self.uses = self.sockets / "uses"
 

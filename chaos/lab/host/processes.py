@@ -135,10 +135,10 @@ def _started_ticks(pid: int) -> int | None:
 
 
 class Launcher:
-    """Starts programs; safe to use from several threads."""
+    """Starts programs; safe to use from several threads. `kube` is the control plane's, `node_kube` the nodes'."""
 
-    def __init__(self, paths: LabPaths, cgroups: Cgroups, kube: Path) -> None:
-        self.paths, self.cgroups, self.kube = paths, cgroups, kube
+    def __init__(self, paths: LabPaths, cgroups: Cgroups, kube: Path, node_kube: Path) -> None:
+        self.paths, self.cgroups, self.kube, self.node_kube = paths, cgroups, kube, node_kube
         self._started: list[Process] = []
         self._lock = threading.Lock()
 

@@ -52,6 +52,7 @@ class GoProgram:
     """A program to compile: `package` of the Go module in the folder `module`.
 
     `title` is what people read; `cold_s` and `link_s` are what compiling everything and linking took on two cores.
+    `modfile` is the file of the module that says which versions; `NAME.sum` beside it has their hashes.
     """
 
     title: str
@@ -61,12 +62,21 @@ class GoProgram:
     link_s: float
     tags: str = ""
     variables: tuple[tuple[str, str], ...] = ()
+    modfile: str = "go.mod"
 
     @property
     def flags(self) -> list[str]:
         """What `go build` and `go list` are told, so that both speak of the same objects."""
         linker = " ".join(["-s", "-w", *(f"-X {name}={value}" for name, value in self.variables)])
-        return ["-trimpath", "-buildvcs=false", "-mod=readonly", f"-tags={self.tags}", f"-ldflags={linker}"]
+        modules = ["-mod=readonly", f"-modfile={self.modfile}"]
+        return ["-trimpath", "-buildvcs=false", *modules, f"-tags={self.tags}", f"-ldflags={linker}"]
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of the module that it is compiled from."""
+        listed = self.module / self.modfile
+        sums = listed.with_suffix(".sum")
+        return [*sorted(self.module.glob("*.go")), listed, *([sums] if sums.exists() else [])]
 
 
 def go_program() -> Path:
@@ -99,7 +109,8 @@ def _candidates() -> list[Path]:
 
 def go_required() -> Version:
     """The highest Go version that one of our modules asks for."""
-    return max(_parsed(re.search(r"^go (\S+)$", (m / "go.mod").read_text(), re.MULTILINE)) for m in MODULES)
+    listed = [path for module in MODULES for path in module.glob("*.mod")]
+    return max(_parsed(re.search(r"^go (\S+)$", path.read_text(), re.MULTILINE)) for path in listed)
 
 
 def _version(program: Path) -> Version:
@@ -132,7 +143,7 @@ def go_output(module: Path, *words: str) -> str:
 def compile_key(program: GoProgram) -> str:
     """Changes with the module's files, the flags, the compiler's version and the machine's architecture."""
     version = run([go_program(), "version"], deadline_s=30, env=go_environment())
-    return digest(program.module, program.package, *program.flags, version)
+    return digest(*program.files, program.package, *program.flags, version)
 
 
 def compile_program(program: GoProgram, out: Path, progress: Progress) -> None:
@@ -149,6 +160,7 @@ def compile_program(program: GoProgram, out: Path, progress: Progress) -> None:
     scratch.mkdir()
     ready = f" ({total - stale} of {total} packages are in Go's build cache)" if total - stale > 1 else ""
     with progress.step(f"compile {program.title}{ready}", estimate_s=estimate_s) as step:
+        by_hand = f"go build -modfile={program.modfile} ./..."
         argv: Sequence[str | Path] = [go, "build", "-v", *program.flags, "-o", out, program.package]
         compiled: set[str] = set()
 
@@ -165,7 +177,7 @@ def compile_program(program: GoProgram, out: Path, progress: Progress) -> None:
             cwd=program.module,
             env=go_environment() | {"GOTMPDIR": str(scratch)},
             on_line=on_line,
-            fix=f"see that `go env GOCACHE` has room, then repeat: (cd {program.module} && go build ./...)",
+            fix=f"see that `go env GOCACHE` has room, then repeat: (cd {program.module} && {by_hand})",
         )
     shutil.rmtree(scratch)
 

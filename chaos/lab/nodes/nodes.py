@@ -20,7 +20,16 @@ from chaos.lab.host.processes import Launcher, Process, await_components, in_net
 from chaos.lab.images.containerd_root import clone_golden
 from chaos.lab.nodes.files import KERNEL_SETTINGS, cni_config, containerd_config, kube_proxy_config, kubelet_config
 
-__all__ = ["await_proxy", "nodes_ready", "prepare_node", "start_client", "start_kubelet", "start_proxy", "takes_pods"]
+__all__ = [
+    "await_proxy",
+    "node_namespaces",
+    "nodes_ready",
+    "prepare_node",
+    "start_client",
+    "start_kubelet",
+    "start_proxy",
+    "takes_pods",
+]
 
 CNI_PLUGINS = Path("/usr/lib/cni")
 MACHINE_DEADLINE_S, CONTAINERD_DEADLINE_S, PROXY_DEADLINE_S = 10.0, 20.0, 40.0
@@ -95,7 +104,7 @@ def start_kubelet(node: Machine, keeper: Process, *, launcher: Launcher, control
     )
     labels = ",".join(f"{key}={value}" for key, value in node.labels.items())
     argv: list[str | Path] = [
-        launcher.kube,
+        launcher.node_kube,
         "kubelet",
         f"--config={config}",
         f"--kubeconfig={kubeconfig}",
@@ -113,7 +122,7 @@ def start_proxy(machine: Machine, *, launcher: Launcher, kubeconfig: Path, group
     config.write_text(kube_proxy_config(machine, kubeconfig=kubeconfig))
     return launcher.run(
         f"kube-proxy-{machine.name}",
-        [launcher.kube, "kube-proxy", f"--config={config}"],
+        [launcher.node_kube, "kube-proxy", f"--config={config}"],
         group=group,
         namespaces=in_netns(machine.netns),
     )
@@ -162,8 +171,13 @@ def _start_keeper(node: Machine, launcher: Launcher) -> Process:
 
 
 def _run(launcher: Launcher, program: str, argv: list[str | Path], node: Machine, keeper: Process) -> Process:
-    namespaces = (f"--mount=/proc/{keeper.pid}/ns/mnt", f"--net={NAMESPACES / node.netns}")
+    namespaces = node_namespaces(node, keeper)
     return launcher.run(f"{program}-{node.name}", argv, group=f"{node.name}/system", namespaces=namespaces)
+
+
+def node_namespaces(node: Machine, keeper: Process) -> tuple[str, ...]:
+    """The namespaces of a node's own programs, as arguments of nsenter."""
+    return (f"--mount=/proc/{keeper.pid}/ns/mnt", f"--net={NAMESPACES / node.netns}")
 
 
 def _answers(path: Path) -> bool:

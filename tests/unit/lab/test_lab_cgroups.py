@@ -55,6 +55,16 @@ def test_on_v2_controllers_are_handed_down(tmp_path: Path) -> None:
     assert not (tmp_path / "gameday/n1/cgroup.subtree_control").exists()
 
 
+def test_the_tree_of_a_cgroup_namespace_is_told(tmp_path: Path) -> None:
+    """A refused write names the group, and what lets the lab divide it: the machine's own tree."""
+    (tmp_path / "cgroup.controllers").write_text("cpu\n")
+    (tmp_path / "cgroup.type").write_text("domain\n")
+    (tmp_path / "cgroup.subtree_control").mkdir()  # what cannot be written
+    with pytest.raises(LabError, match=r"control group /\S+: ") as refused:
+        Cgroups([Hierarchy(tmp_path, frozenset(), unified=True)]).make("n1")
+    assert "--cgroupns=host" in refused.value.fix
+
+
 def test_members_are_those_of_all_groups_below(tmp_path: Path) -> None:
     """A process anywhere below a group, in any hierarchy, is a member."""
     first, second = tmp_path / "a", tmp_path / "b"

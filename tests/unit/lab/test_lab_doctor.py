@@ -68,6 +68,7 @@ FOLDERS = tuple(replace(folder, free_bytes=5 * GB) for folder in WELL.folders)
             "without its controller name=systemd",
             "mount -t cgroup -o none,name=systemd none /sys/fs/cgroup/systemd",
         ),
+        ({"cgroups": CgroupFacts(2, CONTROLLERS[2], confined=True)}, "that of a cgroup namespace", "--cgroupns=host"),
         ({"cgroups": CgroupFacts(2, frozenset({"cpu"}))}, "lacks the controllers cpuset io memory pids", "--cgroupns"),
         (
             {"cgroups": CgroupFacts(2, CONTROLLERS[2], ("/sys/fs/cgroup",))},
@@ -153,6 +154,8 @@ def test_the_cgroup_layout_is_read_from_the_mounts(tmp_path: Path) -> None:
     (tmp_path / "cgroup.controllers").write_text("cpuset cpu io memory pids\n")
     facts = cgroup_facts(f"30 25 0:26 / {tmp_path} rw - cgroup2 cgroup2 rw\n")
     assert facts == CgroupFacts(2, CONTROLLERS[2])
+    (tmp_path / "cgroup.type").write_text("domain\n")
+    assert cgroup_facts(f"30 25 0:26 / {tmp_path} rw - cgroup2 cgroup2 rw\n").confined
     assert cgroup_facts("22 1 254:0 / / rw - ext4 /dev/vda rw\n").version == 0
 
 

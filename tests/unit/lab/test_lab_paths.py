@@ -10,6 +10,7 @@ from chaos.errors import LabError
 from chaos.lab import Lab
 from chaos.lab import lab as labs
 from chaos.lab.bring_up import Artefacts
+from chaos.lab.control_plane.build import Release
 from chaos.lab.host import paths
 from chaos.lab.host.paths import refuse_shared
 from chaos.progress import Progress, Silent
@@ -53,7 +54,7 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Lab:
     def looked(_: object) -> None:
         raise LabError("it was looked at")
 
-    def built(_: Progress) -> Artefacts:
+    def built(_: Progress, __: Release) -> Artefacts:
         pytest.fail("it was built")
 
     monkeypatch.setattr(labs, "look", looked)

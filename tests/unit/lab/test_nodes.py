@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from chaos.lab import LabFacts
+from chaos.lab.control_plane.build import Release
 from chaos.lab.control_plane.pki import Credential
 from chaos.lab.host.network import client, nodes
 from chaos.lab.host.paths import LabPaths
@@ -75,7 +76,7 @@ def test_the_clients_proxy_is_no_nodes() -> None:
 def test_facts_are_read_as_they_were_written(tmp_path: Path) -> None:
     """The facts survive from one command to the next; no file means no lab."""
     assert read_facts(tmp_path / "facts.json") is None
-    facts = LabFacts(Path("/k"), "c", ("n1", "n2"), asdict(LAB), (("API server", 4.5),))
+    facts = LabFacts(Path("/k"), "c", ("n1", "n2"), asdict(LAB), (("API server", 4.5),), Release("1.36", "1.35"))
     write_facts(facts, tmp_path / "facts.json")
     assert read_facts(tmp_path / "facts.json") == facts
 

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from chaos.errors import UsageError
-from chaos.plugin.markers import deployed_fields, marked, refuse_unmet, wanted_fields
+from chaos.plugin.markers import refuse_unmet
+from chaos.plugin.spec_fields import deployed_fields, marked, wanted_fields
 from chaos.system import SystemSpec
 from chaos.trial.environment import Environment
 

@@ -29,7 +29,7 @@ def test_a_session_of_pytest_tells_no_credentials(monkeypatch: pytest.MonkeyPatc
         told.append(given["words"])
         return nullcontext("the lab")
 
-    options = SimpleNamespace(config_file=None, context="", lab_nodes=3, keep_lab=False, image="")
+    options = SimpleNamespace(config_file=None, context="", lab_nodes=3, lab_release=None, keep_lab=False, image="")
     monkeypatch.setattr(trial_setup, "options_of", lambda _config: options)
     monkeypatch.setattr(trial_setup, "lab_environment", lab)
     monkeypatch.setattr(trial_setup, "signals_heal", nullcontext)

@@ -129,6 +129,7 @@ KINDS: Mapping[type[Fault], Kind] = {
     faults.NetworkPartition: Kind(lambda n: faults.NetworkPartition(some_pods(n)), of_pods),
     faults.NodeDrain: Kind(lambda _: faults.NodeDrain(some_nodes(1)), lambda moment, _: of_nodes(moment, 1)),
     faults.RollingPoolDrain: Kind(lambda n: faults.RollingPoolDrain(some_nodes(n), migrate=True), of_nodes),
+    faults.ClusterUpgrade: Kind(lambda n: faults.ClusterUpgrade(some_nodes(n)), of_nodes),
     faults.NodeDown: Kind(lambda n: faults.NodeDown(some_nodes(n), whole_namespace=True), of_nodes),
     faults.RollingUpdate: Kind(lambda _: faults.RollingUpdate(CHAT), of_release),
     faults.BadRollout: Kind(lambda _: faults.BadRollout(CHAT, "probe"), of_release),
@@ -246,7 +247,7 @@ OF_NEIGHBOURS: Mapping[type[Fault], Callable[[], Fault]] = {
         Ref("PodDisruptionBudget", NAMESPACE, "redis", "b-9"), max_unavailable=0
     ),
 }
-LEAVES_NEIGHBOURS = {faults.NodeDrain, faults.RollingPoolDrain}
+LEAVES_NEIGHBOURS = {faults.NodeDrain, faults.RollingPoolDrain, faults.ClusterUpgrade}
 
 
 @pytest.mark.parametrize("fault", faults.ALL_FAULTS, ids=lambda one: one.name)

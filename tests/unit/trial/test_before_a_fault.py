@@ -149,7 +149,7 @@ def test_a_dry_run_undoes_and_sweeps_nothing(
 ) -> None:
     """What a dead run left on a cluster of others stays, when nothing is to be done."""
     done: list[str] = []
-    facts = SimpleNamespace(context="staging", server="https://api", uid="u-1")
+    facts = SimpleNamespace(context="staging", server="https://api", uid="u-1", version="v1.36.3")
     monkeypatch.setattr(environments, "connect", lambda **_: nullcontext(SimpleNamespace(facts=facts)))
     monkeypatch.setattr(environments, "require_served", lambda *_: None)
     monkeypatch.setattr(environments, "undo_of_deployed", lambda *_: done.append("undo") or ())
@@ -194,7 +194,7 @@ def test_what_a_dead_run_left_for_good_refuses_no_trial_with_a_system_of_its_own
 )
 def test_a_cluster_that_is_not_pinned_is_not_touched(monkeypatch: pytest.MonkeyPatch, uid: str, words: str) -> None:
     """Before what dead runs left is undone: a context may lead elsewhere than it did when somebody meant it."""
-    facts = SimpleNamespace(context="staging", server="https://api", uid="u-1")
+    facts = SimpleNamespace(context="staging", server="https://api", uid="u-1", version="v1.36.3")
     monkeypatch.setattr(environments, "connect", lambda **_: nullcontext(SimpleNamespace(facts=facts)))
     for name in ("require_served", "undo_of_deployed", "sweep"):
         monkeypatch.setattr(environments, name, lambda *_: pytest.fail("it was touched"))

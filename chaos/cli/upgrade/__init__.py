@@ -1,0 +1,1 @@
+"""What the next version of Kubernetes would do to what runs."""
