@@ -125,6 +125,11 @@ class Profile:
         return None
 
     @property
+    def leaving_share(self) -> float:
+        """Which share of the clients goes away, so that nothing of them is judged."""
+        return self.disconnecting.share if self.disconnecting else 0.0
+
+    @property
     def conversing(self) -> Conversation | None:
         """How an arrival goes on after its first answer, if it does."""
         return None

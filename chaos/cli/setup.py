@@ -1,7 +1,7 @@
 """The commands before any scenario: `gameday init` and `gameday rbac`."""
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -108,8 +108,18 @@ def rbac_command(
         print(DEPLOYS_AMOUNTS, end="")  # noqa: T201  # comments, to kubectl
     else:
         objects = _adopting(system, activities, load_in_cluster=load_in_cluster, undo_image=undo_cronjob)
-    print(OWN_NAMESPACE.format(objects[0]["metadata"]["name"]), end="")  # noqa: T201  # as well
+    print(_comments(objects, activities), end="")  # noqa: T201  # as well
     print(yaml.safe_dump_all(objects, sort_keys=False), end="")  # noqa: T201  # a command speaks on its streams
+
+
+def _comments(objects: Sequence[Mapping[str, Any]], activities: Sequence[Activity]) -> str:
+    """Whose the namespace of the account is, and what of these faults outlasts a run that is killed."""
+    ends: dict[str, list[str]] = {}
+    for one in activities:
+        ends.setdefault(one.if_run_dies, []).append(one.name)
+    told = [f"# {', '.join(sorted(set(names)))}: if the run dies, {end}" for end, names in ends.items() if end]
+    whose = OWN_NAMESPACE.format(objects[0]["metadata"]["name"])
+    return "".join([*(f"{one_line(line)}\n" for line in sorted(told)), whose])
 
 
 def _adopting(

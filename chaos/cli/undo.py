@@ -12,7 +12,7 @@ import typer
 from chaos.cli.cluster import ContextOption, KubeconfigOption, Reached, SystemOption, found_here, reach
 from chaos.cluster import Cluster, unrecorded_executor
 from chaos.errors import UsageError, one_line
-from chaos.faults import CommandInfrastructure
+from chaos.faults import CommandInfrastructure, Infrastructure
 from chaos.faults.undo import find_left, undo_all
 from chaos.faults.undo.find import Left
 from chaos.faults.undo.restore import Undone
@@ -53,11 +53,9 @@ def undo_command(
     """
     if bool(node_off) != bool(node_on):
         raise UsageError("--node-off and --node-on go together")
-    run = ("system.ready", *(() if node_on else ("node_infrastructure",)))
-    reached = _reached(system, kube_context, kubeconfig, *run)
+    reached = _reached(system, kube_context, kubeconfig, "system.ready", *([] if node_on else ["node_infrastructure"]))
     with reached.cluster as cluster:
-        below = reached.infrastructure
-        switch = replace(below, nodes=CommandInfrastructure(node_off, node_on)) if node_on else below
+        switch = _with_commands(reached.infrastructure, node_off, node_on)
         where = _allowed(reached, namespace)
         found = find_left(cluster, where, of_others="all" if force else "inside")
         alive = [one for one in found if one.alive and not force]
@@ -143,6 +141,11 @@ def status_command(
 def _print(line: str) -> None:
     """Print a line with words from the cluster."""
     print(one_line(line))  # noqa: T201  # a command speaks on its streams
+
+
+def _with_commands(below: Infrastructure, node_off: str, node_on: str) -> Infrastructure:
+    """What there is below the API, with these commands for nodes where they are given."""
+    return replace(below, nodes=CommandInfrastructure(node_off, node_on)) if node_on else below
 
 
 def _reached(system: Path | None, context: str, kubeconfig: Path | None, *used: str) -> Reached:

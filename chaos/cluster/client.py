@@ -65,7 +65,7 @@ class Cluster:
     def scale(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         """The `/scale` of an object, None if there is no such object. Raises `ClusterRefused` where it is refused."""
         answer = self.read(self.kind(kind).path(namespace, name, "scale"))
-        return None if answer.status == 404 else _object(answer, f"get the scale of {kind} {name}")
+        return None if _absent(answer) else _object(answer, f"get the scale of {kind} {name}")
 
     def _found(self, name: str) -> tuple[Kind, frozenset[str]]:
         if name not in self._served:
@@ -79,7 +79,7 @@ class Cluster:
     def get(self, kind: str, namespace: str | None, name: str) -> dict[str, Any] | None:
         """One object, or None if there is none. `namespace` is None for kinds that have none."""
         answer = self.read(self.kind(kind).path(namespace, name))
-        if answer.status == 404:
+        if _absent(answer):
             return None
         return complete(kind, _object(answer, f"get {kind} {name}"))
 
@@ -169,6 +169,12 @@ _patiently = tenacity.Retrying(
     stop=tenacity.stop_after_attempt(READ_ATTEMPTS),
     retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
 )
+
+
+def _absent(answer: Answer) -> bool:
+    """Whether the API server itself says that there is no such object; a gateway's 404 says nothing of objects."""
+    body = answer.json() if answer.status == 404 else None
+    return isinstance(body, dict) and body.get("kind") == "Status"
 
 
 def _object(answer: Answer, what: str) -> dict[str, Any]:

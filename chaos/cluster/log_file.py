@@ -50,7 +50,8 @@ class LogFile:
         self._last_ns = -1
         self._alike = 0
         """How many lines there were of the last time: a node may write two within its clock's resolution."""
-        self._skip = 0
+        self._skip: int | None = None
+        """How many of these are still to come again; None: nothing comes again any more."""
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW
             self._descriptor = os.open(path, flags, PRIVATE_FILE)
@@ -59,7 +60,7 @@ class LogFile:
 
     def again(self) -> None:
         """The lines that follow are read anew from the time of the last one: leave out those that are there."""
-        self._skip = self._alike
+        self._skip = self._alike or None
 
     def take(self, raw: bytes) -> bool:
         """Keep a line, unless it is there already; False, once and for all, when there is no room for it."""
@@ -67,16 +68,18 @@ class LogFile:
         at_ns = stamp_ns(stamp)
         if at_ns is None:
             return self.write(f"{stamp} {text}".rstrip())
-        if at_ns < self._last_ns:
-            return True
-        if at_ns == self._last_ns:
-            if self._skip:
-                self._skip -= 1
+        if self._skip is not None and at_ns <= self._last_ns:
+            known = at_ns < self._last_ns or self._skip > 0
+            self._skip -= at_ns == self._last_ns and self._skip > 0
+            if known:
                 return True
+        elif at_ns > self._last_ns:
+            self._skip = None
+        # Standard output and error are stamped side by side, so that times may go back a little.
+        if at_ns > self._last_ns:
+            self._last_ns, self._alike, self.last_stamp = at_ns, 1, stamp
+        elif at_ns == self._last_ns:
             self._alike += 1
-        else:
-            self._last_ns, self._alike, self._skip = at_ns, 1, 0
-        self.last_stamp = stamp
         return self.write(text, f"{stamp} ")
 
     def take_last(self, raw: bytes) -> None:

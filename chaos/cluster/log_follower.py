@@ -29,10 +29,14 @@ STATUS_BYTES = 8192
 TAIL_LINES, TAIL_READ_BYTES = 300, 8 * 1024 * 1024
 """The last lines of a log that is not kept whole, and how much is read for them at most."""
 
-RETRY_S = 0.5
+RETRY_S, RETRY_MAX_S = 0.5, 5.0
+"""How long to wait before the next attempt: after each that brought nothing twice as long, up to a bound."""
+
 OK = 200
-FRUITLESS_MAX = 20
-"""So many times in a row a connection may fail or be refused before the rest of a log is given up."""
+FORBIDDEN = frozenset({401, 403})
+PASSING = frozenset({408, 429})
+REFUSED_MAX = 6
+"""So many times in a row a log may be refused (4xx) before it is given up; a node or an API server may come back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,7 @@ class Follower:
     def __init__(self, run: ContainerRun, file: LogFile, how: Following) -> None:
         self.run, self.file = run, file
         self.ended, self.reason, self.cut = False, "", False
+        self._refusals = 0
         self._how = how
         self._path = path_of("Pod", run.namespace, run.pod, "log")
         self._lock = threading.Lock()
@@ -137,7 +142,7 @@ class Follower:
     def read(self) -> None:
         """Read until the run has ended, or reading is to stop. Raises `HarnessBroken` if nothing can be written."""
         fruitless, whole = 0, False
-        while not self._how.stopping.is_set() and fruitless < FRUITLESS_MAX:
+        while not self._how.stopping.is_set() and self._refusals < REFUSED_MAX:
             state = state_of(self.run, self._how.pods())
             if not state.there or state.later > 1:
                 self.ended = whole
@@ -155,11 +160,16 @@ class Follower:
                 self.ended = True
                 return
             fruitless = 0 if whole or self.file.written > size else fruitless + 1
-            self._how.stopping.wait(RETRY_S)
+            self._how.stopping.wait(min(RETRY_S * 2**fruitless, RETRY_MAX_S))
         if self.file.full:
             self._last_lines(state_of(self.run, self._how.pods()))
-        elif fruitless < FRUITLESS_MAX:
+        elif not self.reason:
             self.reason = "it still ran when the trial ended"
+
+    @staticmethod
+    def _counts(status: int) -> bool:
+        """Whether an answer says that there is no log, and not only that there is none now."""
+        return 400 <= status < 500 and status not in PASSING
 
     def _query(self, state: RunState) -> dict[str, str]:
         query = {"container": self.run.container, "timestamps": "true"}
@@ -175,13 +185,16 @@ class Follower:
                 if response.status != OK:
                     answer = Answer(response.status, response.read(STATUS_BYTES) or b"")
                     self.reason = redacted_message(answer.words())
+                    self._refusals += REFUSED_MAX if answer.status in FORBIDDEN else self._counts(answer.status)
                     return False
+                self._refusals, self.reason = 0, ""
                 with self._interruptible(response):
                     for line in bounded_lines(response.stream(None, decode_content=True)):
                         if not self.file.take(line):
                             return False
         except (NotSent, Broken) as broken:
-            self.reason = broken.what
+            if not self._how.stopping.is_set():  # else it was we who ended it
+                self.reason = broken.what
             return False
         except (ValueError, RuntimeError, OSError, AttributeError):
             if self._how.stopping.is_set():  # a socket that is shut down under a reader may fail in ways of its own

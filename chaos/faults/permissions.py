@@ -85,6 +85,7 @@ class Activity:
         evicts: A disruption budget that is spent already is in its way.
         workload_kind: The only kind of workload that it can change, empty for any.
         reads: It changes nothing, so that nobody's consent is asked.
+        if_run_dies: What becomes of it where the run is killed and nobody comes back; empty: nothing is left.
     """
 
     name: str
@@ -93,6 +94,7 @@ class Activity:
     evicts: bool = False
     workload_kind: str = ""
     reads: bool = False
+    if_run_dies: str = ""
 
 
 EXEC = rights("create get", "Pod", "exec")

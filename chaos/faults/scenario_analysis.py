@@ -28,7 +28,14 @@ READINGS: Mapping[str, Activity] = {"read_data": READ_DATA}
 
 def activity_of(fault: type[Fault]) -> Activity:
     """A kind of fault as plain data."""
-    return Activity(fault.name, fault.permissions, fault.hits_nodes, fault.evicts, fault.workload_kind)
+    return Activity(
+        fault.name,
+        fault.permissions,
+        fault.hits_nodes,
+        fault.evicts,
+        fault.workload_kind,
+        if_run_dies=fault.if_run_dies,
+    )
 
 
 def activities_of(scenario: Callable[..., Any]) -> tuple[Activity, ...]:

@@ -9,7 +9,7 @@ ACTION_NAMES = frozenset(
         # of any object of the API
         *("apply", "create", "delete", "patch", "scale"),
         # of pods, and what runs in them
-        *("delete-pod", "evict-pod", "exec", "read-data", "add-debug-container"),
+        *("delete-pod", "evict-pod", "exec", "read-data", "debug-container"),
         # of containers, by their nodes
         *("freeze", "thaw", "kill-process", "fill-memory"),
         # of nodes

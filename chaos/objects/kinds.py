@@ -183,6 +183,7 @@ class ServiceView(View):
             "internalTrafficPolicy Local": spec.get("internalTrafficPolicy") == "Local",
             "externalTrafficPolicy Local": outside and spec.get("externalTrafficPolicy") == "Local",
             "it is headless, so that each client chooses for itself": spec.get("clusterIP") == "None",
+            "it is of type ExternalName, so that its name leads elsewhere": spec.get("type") == "ExternalName",
         }
         return tuple(words for words, holds in said.items() if holds)
 

@@ -31,13 +31,16 @@ LOST_AFTER_S = 11.0
 
 LOOK_S = 0.5
 
+HOLDER_MAX = 300
+"""No run of gameday's has a longer name; a lease may hold a megabyte."""
+
 FOREIGN_MAX_S = 60.0
 """No run of gameday's writes a longer duration: who did is waited for by nobody."""
 
 
 def holder_of(lease: Raw | None) -> str:
-    """Who holds a lease, in words; empty if nobody does."""
-    return str(View(lease).spec.get("holderIdentity") or "") if lease else ""
+    """Who holds a lease, in words; empty if nobody does. Of a stranger's words no more than is told."""
+    return str(View(lease).spec.get("holderIdentity") or "")[:HOLDER_MAX] if lease else ""
 
 
 def _renewed(lease: Raw | None) -> object:

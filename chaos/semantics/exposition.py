@@ -13,7 +13,7 @@ import math
 import re
 from collections.abc import Collection
 
-__all__ = ["SERIES_MAX", "Sample", "families", "samples"]
+__all__ = ["LINE_MAX", "SERIES_MAX", "Sample", "samples"]
 
 SERIES_MAX = 500
 """So many series of one page are kept: a label with a value for each user would have them without an end."""
@@ -43,15 +43,6 @@ def samples(page: str, names: Collection[str]) -> tuple[Sample, ...]:
         if key in kept or len(kept) < SERIES_MAX:
             kept[key] = sample
     return tuple(kept.values())
-
-
-def families(page: str) -> frozenset[str]:
-    """The names of all samples on a page, at most `SERIES_MAX`."""
-    found: set[str] = set()
-    for line in page.split("\n"):
-        if len(found) < SERIES_MAX and (name := _NAME.match(line[:LINE_MAX])) is not None:
-            found.add(name[1])
-    return frozenset(found)
 
 
 def _sample(line: str, name: str, at: int) -> Sample | None:

@@ -76,9 +76,8 @@ def run_trial(environment: Environment, request: TrialRequest, output: Output) -
 
     Raises `GamedayError` if it cannot be set up. What a scenario raises ends the trial, which is judged all the same.
     """
-    clock = Clock.start()
+    clock, found = Clock.start(), request.found()
     private_folder(request.run)
-    found = request.found()
     facts = trial_facts(environment, request, clock, found.system if found else None)
     write_private(request.run / "trial.json", json.dumps(without_secrets(facts), indent=1) + "\n")
     with ExitStack() as stack:
@@ -104,6 +103,7 @@ def run_trial(environment: Environment, request: TrialRequest, output: Output) -
             before_rise=context.allow_rising_load,
             capacity=request.capacity,
             most_rps=environment.rps_max,
+            leaving_share=request.profile.leaving_share,
         )
         stack.callback(traffic.close)
         trial = Trial(request.run, context, traffic, output)

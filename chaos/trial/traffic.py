@@ -52,6 +52,7 @@ class Traffic:
 
     `start` starts the generator; it is None when a saved run is judged again, and then nothing flows.
     `profile`, `origin` and `url` are recorded with each stream. Poisson arrivals are drawn from `seed`.
+    Of `leaving_share` of the requests the clients go away, and nothing is judged.
     `before_rise` is called before a stream that raises the load by half or more over that of the first; it may refuse.
     `capacity` is what a load of 1.0 means, None where nobody knows. More than `most_rps` in all is never offered.
     """
@@ -68,8 +69,10 @@ class Traffic:
         before_rise: Callable[[], None] = lambda: None,
         capacity: ReplicaCapacity | None = None,
         most_rps: float | None = None,
+        leaving_share: float = 0.0,
     ) -> None:
         self._start = start
+        self._leaving_share = leaving_share
         self._before_rise = before_rise
         self._capacity = capacity
         self._most_rps = most_rps
@@ -197,16 +200,22 @@ class Traffic:
 
         A load that is to change is waited for as long as was asked, or its change would fall into that time.
         """
-        needed = max(slo.shown_by, slo.requests_min) if slo else 0
+        judged = max(slo.shown_by, slo.requests_min) if slo else 0
+        needed = self._sent_for(judged)
         if slo is None or self.least_rps <= 0 or needed <= self.least_rps * duration_s:
             return duration_s, f"{duration_s:g} s"
         longer_s, seconds = MARGIN * needed / self.least_rps, math.ceil(needed / self.least_rps)
-        needs = f"its objectives need {needed:,} requests: {seconds} s at {self.least_rps:g}/s"
-        if needed == slo.shown_by:
+        needs = f"its objectives need {judged:,} requests: {seconds} s at {self.least_rps:g}/s"
+        if judged == slo.shown_by:
             needs = slo.needs(self.least_rps)
         if longer_s > LENGTHENED_MAX_S or any(one.peak_rps != one.least_rps for one in self._flowing.values()):
             return duration_s, f"{duration_s:g} s, which is too short and will decide nothing: {needs}"
         return longer_s, f"{longer_s:.0f} s instead of {duration_s:g} s: {needs}"
+
+    def _sent_for(self, judged: int) -> float:
+        """How many requests have to be sent for so many to be judged: none is of who leaves, within four deviations."""
+        share = self._leaving_share
+        return (judged + 4 * math.sqrt(judged * share)) / (1 - share) if share < 1 else 0.0
 
     def check(self) -> None:
         """Raise `HarnessBroken` if the generator has died."""

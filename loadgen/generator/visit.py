@@ -127,8 +127,8 @@ class Visit:
             return ending
         return "own-fault"
 
-    def _try_again(self, retries: Retries, record: Record) -> None:
-        turn, sender = self._turn, self._sender
+    def _try_again(self, retries: Retries, first: Record) -> None:
+        turn, sender, record = self._turn, self._sender, first
         chance = chance_of(sender.source.texts.seed, turn.stream, turn.arrival, f"retries {turn.number}")
         attempt, asked_s = 1, self._exchange.seen.retry_after_s
         self._again = attempt, record.outcome, record.end_ns
@@ -141,6 +141,8 @@ class Visit:
                 ending = exchange.run(sender.timeout_ns / NS)
                 record, asked_s = self._judged(exchange, ending), exchange.seen.retry_after_s
                 self._again = attempt, record.outcome, record.end_ns
+                if record.echo == "foreign":  # whichever attempt it was that gave another's away
+                    self._first = first._replace(echo=record.echo, error=record.error)
                 exchange.settle(ending)
         except GivenUp:
             log.info("the generator stopped while a client tried again")

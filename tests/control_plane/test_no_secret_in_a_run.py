@@ -25,7 +25,10 @@ pytestmark = pytest.mark.timed
 
 CANARY = "sk-canary-1234567890abcdef"
 
-REFUSED = f"pull from https://user:{CANARY}@registry.example/v2?token={CANARY} with Bearer {CANARY} refused"
+REFUSED = (
+    f"pull from https://user:{CANARY}@registry.example/v2?token={CANARY} with Bearer {CANARY} refused; "
+    f"Exec lifecycle hook ([sh -c HF_TOKEN={CANARY} drain --api-key {CANARY}]) failed"
+)
 """As a runtime says it, with all that let it in."""
 
 SCENARIO = """
@@ -93,6 +96,7 @@ def service_with_secrets() -> list[dict[str, Any]]:
     workload, *others = service_of("chat", replicas=3)
     workload["metadata"]["annotations"] = {
         "kubectl.kubernetes.io/last-applied-configuration": f'{{"env": [{{"name": "A", "value": "{CANARY}"}}]}}',
+        "settings.example": f"user: me\npassword: {CANARY}\nport: 80",
         "kapp.example/original": f'{{"spec": {{"env": [{{"name": "A", "value": "{CANARY}"}}]}}}}',
     }
     (container,) = workload["spec"]["template"]["spec"]["containers"]

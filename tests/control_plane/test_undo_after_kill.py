@@ -15,7 +15,7 @@ from chaos import faults
 from chaos.cli.app import app
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.faults.undo import find_left, undo_all
-from chaos.faults.undo.restore import Left
+from chaos.faults.undo.find import Left
 from chaos.objects.base import Ref
 from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.safety.lease import LEASE_NAME

@@ -109,6 +109,16 @@ def test_anothers_answer_is_named(tmp_path: Path) -> None:
         assert all("the answer holds the nonce of steady-1 request" in row["error"] for row in foreign)
 
 
+def test_anothers_answer_is_named_whichever_attempt_it_is(tmp_path: Path) -> None:
+    """The first attempt stays the outcome; what the second gave away is told all the same."""
+    with talking() as seen:
+        rows = run(tmp_path, seen, "busy-mixed-up", nonce=True, max_tokens=64, retries=Retries(backoff_s=0.05))
+        foreign = [row for row in rows if row["echo"] == "foreign"]
+        assert len(foreign) >= len(rows) - 2
+        assert {(row["outcome"], row["last_outcome"]) for row in foreign} == {("shed", "foreign")}
+        assert all("the answer holds the nonce of" in row["error"] for row in foreign)
+
+
 def test_a_conversation_goes_on_from_its_answers(tmp_path: Path) -> None:
     """Each turn comes after the answer before it and a while to think, with all that was said."""
     with talking() as seen:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from adopted_session import ON_NODES, ON_PODS, ROOT, SESSION_S, Row, identity, lab, rows
 from plain_model import consent, deploy_plainly, kubectl, spec_with
@@ -52,20 +53,20 @@ SERVER = {
     "readiness": HEALTH,
     "liveness": {**HEALTH, "period_s": 2, "timeout_s": 2, "failure_threshold": 5},
 }
-SLEEP_S = 5
+PATIENT = {**SERVER, "pre_stop_sleep_s": 5}
+BARE = {**SERVER, "grace_s": 60, "env": {"SLOTS": "8", "GRACE_S": "60"}}
+"""Without a preStop sleep, and with what the scenario of termination asks for; the variables mean nothing to it."""
 
 OF_TERMINATION = "scenarios/test_termination.py"
 NAMELESS = "names the replica"
 
 
 @contextmanager
-def adopted(facts: LabFacts, namespace: str, folder: Path, *, pre_stop_sleep_s: int) -> Iterator[Path]:
+def adopted(facts: LabFacts, namespace: str, folder: Path, fields: dict[str, Any]) -> Iterator[Path]:
     """The server as a team runs it, and the file that `gameday init` writes of it."""
     with connect(kubeconfig=facts.kubeconfig, context=facts.context) as admin:
         try:
-            deploy_plainly(
-                facts.kubeconfig, admin, spec_with({**SERVER, "pre_stop_sleep_s": pre_stop_sleep_s}), namespace
-            )
+            deploy_plainly(facts.kubeconfig, admin, spec_with(fields), namespace)
             consent(facts.kubeconfig, namespace, pods=",".join(ON_PODS), nodes=",".join(ON_NODES))
             folder.mkdir()
             file = folder / "gameday.toml"
@@ -95,7 +96,7 @@ def tried(facts: LabFacts, file: Path, namespace: str, scenarios: list[str]) -> 
 def test_init_leaves_nothing_to_edit(lab: tuple[Lab, LabFacts], tmp_path: Path) -> None:
     """The engine, its version and its model are in the file, and that each replica is to be asked directly."""
     _, facts = lab
-    with adopted(facts, "team-llama-init", tmp_path / "init", pre_stop_sleep_s=SLEEP_S) as file:
+    with adopted(facts, "team-llama-init", tmp_path / "init", PATIENT) as file:
         traffic = read_config(file).traffic
         assert (traffic.engine, traffic.profile, traffic.canary) == ("llama.cpp", "openai-chat", True)
         assert traffic.engine_version
@@ -107,7 +108,7 @@ def test_every_scenario_that_applies_passes_behind_a_pre_stop_sleep(lab: tuple[L
     _, facts = lab
     files = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "scenarios").glob("test_*.py"))
     chosen = [file for file in files if file not in (OF_TERMINATION, "scenarios/test_soak.py")]
-    with adopted(facts, "team-llama", tmp_path / "set", pre_stop_sleep_s=SLEEP_S) as file:
+    with adopted(facts, "team-llama", tmp_path / "set", PATIENT) as file:
         found = tried(facts, file, "team-llama", chosen)
     wrong = [f"{row.scenario}: {row.result} {row.reason}" for row in found if row.result not in {"PASS", "skipped"}]
     assert wrong == []
@@ -118,8 +119,8 @@ def test_every_scenario_that_applies_passes_behind_a_pre_stop_sleep(lab: tuple[L
 def test_a_server_that_cuts_its_streams_fails_to_end_gracefully(lab: tuple[Lab, LabFacts], tmp_path: Path) -> None:
     """Killed without a preStop sleep, each replica cuts what it was given; the finding says so, and of whom."""
     _, facts = lab
-    scenario = f"{OF_TERMINATION}::test_a_killed_replica_ends_its_streams"
-    with adopted(facts, "team-llama-bare", tmp_path / "bare", pre_stop_sleep_s=0) as file:
+    scenario = f"{OF_TERMINATION}::test_a_killed_replica_ends_its_streams[own-drain]"
+    with adopted(facts, "team-llama-bare", tmp_path / "bare", BARE) as file:
         found = tried(facts, file, "team-llama-bare", [scenario])
         runs = [path.parent for path in (file.parent / "runs").glob("*/verdict.json")]
     assert "failure" in {row.result for row in found}

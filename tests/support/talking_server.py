@@ -51,8 +51,8 @@ class Handler(BaseHTTPRequestHandler):
             found = NUMBER.findall(prompt)
             self.seen.numbers += found
         mode = self.path.split("/")[1]
-        if mode == "shed" or (mode == "busy" and times == 1):
-            self.send_response(503 if mode == "busy" else 429)
+        if mode == "shed" or (mode.startswith("busy") and times == 1):
+            self.send_response(429 if mode == "shed" else 503)
             self.send_header("Retry-After", "0")
             self.send_header("Content-Length", "0")
             self.end_headers()
@@ -60,8 +60,8 @@ class Handler(BaseHTTPRequestHandler):
         self._talk(self._words(mode, found))
 
     def _words(self, mode: str, found: list[str]) -> str:
-        if mode == "mixed-up":
-            return self.seen.numbers[-2] if len(self.seen.numbers) > 1 else "nothing yet"
+        if mode.endswith("mixed-up"):
+            return next((number for number in self.seen.numbers if number not in found), "nothing yet")
         if mode == "endless":
             return "again and " * 500
         return found[-1] if found and mode != "forgetful" else "Hello, you there."

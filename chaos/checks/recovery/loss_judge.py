@@ -93,7 +93,8 @@ def _open(history: History, one: Missing, known_ns: int, took_s: float) -> tuple
         if gaps_in(history, kind, one.since_ns, one.due_ns):
             return f"the watch of {kind}s had a gap while {one.who} was away", GAPLESS
     paused_s, pause = stood_still(history, one.counts_ns, known_ns)
-    if pause and took_s - paused_s <= one.bound.total_s:
+    in_place = isinstance(one, Loss) and one.path not in AWAY  # which is its kubelet's work alone
+    if pause and not in_place and took_s - paused_s <= one.bound.total_s:
         return f"over the bound of {one.bound.total_s:g} s, but {pause}", RUNNING
     if one.room and one.room.excuse and took_s - one.room.seconds_until(known_ns) <= _own_s(one):
         reason = f"over the bound of {one.bound.total_s:g} s, but no promise was broken: {one.room.excuse}"

@@ -43,6 +43,14 @@ TOLD_BY: Mapping[StageName, str] = {
 
 TWICE = "the action was asked for more than once"
 
+OF_CONTROLLERS: tuple[StageName, ...] = (
+    "endpoint removed",
+    "marked for deletion",
+    "replacement created",
+    "endpoint added",
+)
+"""The steps that are neither a kubelet's nor the scheduler's work."""
+
 OF_REPLACEMENT: tuple[StageName, ...] = ("scheduled", "started", "Ready", "endpoint added", "first answer")
 """The steps of the pod that takes the place of a lost one."""
 
@@ -219,7 +227,7 @@ def _late(history: History, timeline: Timeline, stage: Stage, bound: Bound, word
         if why and seconds(until_ns - since_ns) - waited_s <= bound.total_s:
             return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but no promise was broken: {why}")
     paused_s, pause = stood_still(history, since_ns, until_ns)
-    if pause and TOLD_BY.get(stage.name) and seconds(until_ns - since_ns) - paused_s <= bound.total_s:
+    if pause and stage.name in OF_CONTROLLERS and seconds(until_ns - since_ns) - paused_s <= bound.total_s:
         return replace(stage, answer=Answer.UNKNOWN, reason=f"{words}, but {pause}")
     room = loss.room
     spared_s = room.seconds_until(until_ns) if room is not None and room.unmade and room.excuse else 0.0

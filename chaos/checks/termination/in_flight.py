@@ -30,8 +30,7 @@ NOTICED_NS = 30 * NS
 ERROR_STATUS, SERVER_ERROR = 400, 500
 """From here on the server fails; below, the request is at fault, or comes too often (RFC 9110, 15.5; RFC 6585)."""
 
-BAD_GATEWAY = 502
-"""What a gateway answers when a server behind it gives no valid answer (RFC 9110, 15.6.3)."""
+BAD_GATEWAY = 502  # where a server behind gives no valid answer (RFC 9110, 15.6.3)
 
 RARE = 0.01
 """By chance alone no such number of refusals comes more often."""
@@ -43,7 +42,6 @@ CROSSED_NS = NS
 """A request on a kept connection that breaks so soon may have crossed its end on the way."""
 
 FAILED_HOOK = "FailedPreStopHook"
-
 DEAF_S = 3.0
 """A server that has nothing to do for so long when SIGKILL ends it would have ended by itself, had it listened."""
 
@@ -190,7 +188,7 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
     meanwhile = _taken(history).filter(window & (pl.col("outcome") != "disconnected"))
     bare = meanwhile.join(hollow_answers(history), on=["stream", "id"], how="semi")
     whole = meanwhile["outcome"].is_in(GOOD).all() and not meanwhile["replica"].null_count() and bare.is_empty()
-    hook = _failed_hooks(history).get(ending.life.uid)
+    hook, named = _failed_hooks(history).get(ending.life.uid), names_replicas(history)
     return HeldRequests(
         ending=ending,
         termination=promised,
@@ -200,10 +198,12 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
         cut=cut,
         errors=strange,
         unsure=rows.filter(pl.col("outcome").is_in(["unanswered", "unsent"])).height + errors.height - strange.height,
-        hollow=bare.filter(pl.col("replica").fill_null(ending.life.name) == ending.life.name).height,
+        hollow=(
+            bare.filter(pl.col("replica").fill_null(ending.life.name) == ending.life.name) if named else bare
+        ).height,
         node_lost=any(begin <= until_ns and (end is None or end >= ending.asked_ns) for begin, end in outages),
         whole_meanwhile=not meanwhile.is_empty() and whole,
-        by_canary=not names_replicas(history),
+        by_canary=not named,
         remarks=(*([f"its preStop hook failed: {hook}"] if hook else []), *_deaf(ending, promised, rows)),
     )
 

@@ -9,7 +9,7 @@ from chaos.checks.recovery.delay_reasons import held_up_by
 from chaos.checks.recovery.losses import victims_of
 from chaos.checks.recovery.node_losses import is_member, node_losses
 from chaos.checks.trial.data_places import ends_with_pod, lasting_places, volume_of
-from chaos.checks.trial.same_answers import unlike
+from chaos.checks.trial.same_answers import hardware, unlike
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.errors import plural
 from chaos.history import Action, History, Outcome
@@ -91,7 +91,8 @@ class DataSurvived:
     emptyDir, so that it goes with its pod; or a replica waited for a claim that is stuck to a lost node.
     UNKNOWN: nothing was read before, what a replica held that was lost was not read again in one that came since, nor
     what a later fault took in one that came since that, or a reading failed; or all answers of a replica differ
-    from those before, which were too few, or too unlike each other, to say that this is no chance.
+    from those before, which were too few, or too unlike each other, to say that this is no chance, or were given on
+    other kinds of machines (labels of their nodes).
     `answers` False compares files alone, for a service whose answers differ each time.
     """
 
@@ -110,7 +111,7 @@ class DataSurvived:
             "What replicas hold on their claim is the same before and after the fault.",
             [
                 *(owed for one in readings for owed in _of_reading(one)),
-                *self._items(readings),
+                *self._items(history, readings),
                 *_stuck(history),
                 *_proved(readings),
                 *_later(history, readings),
@@ -126,7 +127,7 @@ class DataSurvived:
             nothing=unknown("the data", "nothing was read", SETTLE),
         )
 
-    def _items(self, readings: Sequence[_Reading]) -> Iterator[Obligation]:
+    def _items(self, history: History, readings: Sequence[_Reading]) -> Iterator[Obligation]:
         """That each file and each answer that was read before is the same in whoever came since."""
         shown: dict[Item, list[tuple[_Reading, str]]] = {}
         for one in readings:
@@ -137,8 +138,11 @@ class DataSurvived:
             what = " on ".join(part for part in item[:2] if part)
             first, whose = found[0][1], found[0][0].detail.pod
             before = [one.detail.answers for one, _ in found if not one.detail.after]
+            known = {_machine(history, one) for one, _ in found if not one.detail.after}
             for one, value in found:
-                why, settle = unlike(one.detail.answers, before) if item[0] == ANSWER else ("", "")
+                machine = _machine(history, one)
+                elsewhere = "" if machine in known else " ".join(machine)
+                why, settle = unlike(one.detail.answers, before, elsewhere) if item[0] == ANSWER else ("", "")
                 if why or (value != first and item[0] != ANSWER):
                     reason = f"{item[0]} of {one.detail.pod} is {value[:24]!r}, of {whose} it was {first[:24]!r}"
                     reason += f"{', but ' if settle else ', '}{why}" if why else ""
@@ -150,6 +154,10 @@ class DataSurvived:
                 yield unknown(what, reason, SETTLE)
             elif again and not found[0][0].detail.after:
                 yield Obligation(what, measured=f"the same in {plural(len(found), 'reading')}", bound=first[:24])
+
+
+def _machine(history: History, one: _Reading) -> tuple[str, ...]:
+    return hardware(history, one.life.node) if one.life is not None and one.life.node else ()
 
 
 def _of_reading(one: _Reading) -> Iterator[Obligation]:

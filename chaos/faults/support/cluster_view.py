@@ -31,12 +31,14 @@ ALL_BUT_DAEMONS = DrainOptions(ignore_daemonsets=True)
 def pods_on(cluster: Cluster, node: str) -> tuple[PodView, ...]:
     """Every pod that is bound to a node, of all namespaces, now. Raises `ClusterRefused` if they may not be listed."""
     answer = cluster.read("/api/v1/pods", {"fieldSelector": f"spec.nodeName={node}"})
-    if not answer.ok:
+    body = answer.json()
+    items = body.get("items") if answer.ok and isinstance(body, dict) else None
+    if not isinstance(items, list):
         raise ClusterRefused(
             f"list the pods on node {node}: the API server refused: {answer.words()}",
             "ask for the right to list pods in all namespaces: whom a drain would meet cannot be known without it",
         )
-    return tuple(PodView(raw) for raw in answer.json().get("items") or ())
+    return tuple(map(PodView, items))
 
 
 def pods_of_others(context: FaultContext, nodes: Iterable[str]) -> tuple[Ref, ...]:

@@ -189,9 +189,8 @@ class Drain:
         if done.budget_refused:
             budgets = budgets_over(self._context.recorder.objects("PodDisruptionBudget"), pod) or UNSEEN
             return Parting(pod, "refused", f"refused, as {_named(budgets)} demands", budgets)
-        if done.status == 404:
-            return Parting(pod, "gone", "gone already")
-        if done.status == 409 or done.outcome == "info":
+        # A gateway has a 404 of its own, which says nothing of pods.
+        if done.status in {404, 409} or done.outcome == "info":
             return self._looked_up(pod, done)
         if done.status == 429:
             return Parting(pod, "refused", f"the API server is busy: {done.reason}")

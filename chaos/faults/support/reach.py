@@ -127,7 +127,7 @@ def _debug_container(context: FaultContext, pod: PodView, place: Place) -> Place
         {"spec": {"ephemeralContainers": [made]}},
         mutations.STRATEGIC,
         subresource="ephemeralcontainers",
-        action="add-debug-container",
+        action="debug-container",
         fault=context.fault,
     )
     done = context.executor.do(patch)

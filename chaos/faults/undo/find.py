@@ -33,6 +33,9 @@ STRANGE = f"neither did gameday make its namespace, nor is that annotated {ADOPT
 
 UNNAMED = "is done only where its service is named: gameday undo --namespace NAME"
 
+MADE = "gameday-"
+"""How the names begin of the namespaces that gameday makes."""
+
 WORDS_MAX = 500
 """So much is told of what a stranger may have written; a ConfigMap holds a megabyte."""
 
@@ -106,9 +109,10 @@ def _unread(raw: Raw) -> Left:
 def _journals_of_ours(namespace: View) -> tuple[str, ...]:
     """Where the journals of a namespace may lie that gameday made; empty if it did not.
 
-    One that gameday made for journals alone outlives the namespace that they are about.
+    One that gameday made for journals alone outlives the namespace that they are about. A label alone does not tell:
+    who owns a namespace may write that on it, and cannot rename it.
     """
-    if not OURS.items() <= namespace.labels.items():
+    if not (OURS.items() <= namespace.labels.items() and namespace.name.startswith(MADE)):
         return ()
     return (own_namespace(namespace.name), *([namespace.name] if is_own_namespace(namespace.name) else ()))
 

@@ -38,13 +38,14 @@ def container_ends(history: History) -> tuple[ContainerEnd, ...]:
     logs = {(log.uid, log.container, log.run): log for log in history.logs}
     found: dict[tuple[str, str, int], ContainerEnd] = {}
     old: set[tuple[str, str, int]] = set()
+    first_ns = history.covered_ns.get("Pod", (history.began_ns, 0))[0]
     for event in history.watch:
         if event.kind != "Pod" or (pod := PodView(event.object)).uid not in lives:
             continue
         for view, init in [(one, False) for one in pod.containers] + [(one, True) for one in pod.preparing]:
             for run, how in _exits(view):
                 key = (pod.uid, view.name, run)
-                if event.type == "LISTED" and key not in found:
+                if event.type == "LISTED" and event.at_ns <= first_ns:
                     old.add(key)
                 if key in found or key in old or (init and how.get("exitCode") == 0):
                     continue

@@ -24,6 +24,7 @@ def read_engine(path: Path) -> tuple[EngineRecord, str]:
     engines: dict[str, EngineNames] = {}
     samples: list[EngineSample] = []
     last: dict[str, Values] = {}
+    shared: dict[tuple[str, ...], tuple[str, Mapping[str, str]]] = {}
 
     def take(line: dict[str, Any]) -> None:
         if "names" in line:
@@ -35,7 +36,7 @@ def read_engine(path: Path) -> tuple[EngineRecord, str]:
                 raise ValueError("the first line of a pod says that it is the same as the one before")
             values = last[uid]
         else:
-            values = last[uid] = tuple(_value(one) for one in line.get("values") or ())
+            values = last[uid] = tuple(_value(one, shared) for one in line.get("values") or ())
         samples.append(
             EngineSample(
                 at_ns=int(line["at_ns"]),
@@ -68,6 +69,11 @@ def _series(raw: Any) -> SeriesName:
     return str(name), str(label), str(value)
 
 
-def _value(raw: Any) -> tuple[str, Mapping[str, str], float]:
+def _value(
+    raw: Any, shared: dict[tuple[str, ...], tuple[str, Mapping[str, str]]]
+) -> tuple[str, Mapping[str, str], float]:
+    """One value of a series; the name and labels of a series are held once, however often it was read."""
     name, labels, value = raw
-    return str(name), {str(key): str(one) for key, one in dict(labels).items()}, float(value)
+    told = {str(key): str(one) for key, one in dict(labels).items()}
+    series = shared.setdefault((str(name), *told, *told.values()), (str(name), told))
+    return *series, float(value)

@@ -87,3 +87,16 @@ def test_answers_with_names_are_judged_by_them_alone() -> None:
     held(story, "a", (29, 31, "failed"))
     story.rows = rows
     assert judged(story).answer is Answer.PASS
+
+
+def test_an_answer_behind_a_router_that_lacks_its_end_may_be_anybodys() -> None:
+    """Its name is no replica's: what others have and it has not may have been cut by the one that ended."""
+    story = ended((29, 33, "ok"))
+    for row in story.rows:
+        row |= {"replica": "router-1", "finish_reason": "stop"}
+    assert judged(story).answer is Answer.PASS
+    late = next(row for row in story.rows if moment(30) <= row["intended_ns"] < moment(35))
+    late["finish_reason"] = None
+    finding = judged(story)
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "may be cut" in finding.reason

@@ -152,6 +152,7 @@ CHOOSY: tuple[dict[str, Any], ...] = (
     {"internalTrafficPolicy": "Local"},
     {"type": "NodePort", "externalTrafficPolicy": "Local"},
     {"clusterIP": "None"},
+    {"type": "ExternalName", "externalName": "elsewhere.example.com"},
 )
 
 

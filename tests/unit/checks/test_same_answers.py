@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from data_stories import killed_claimant, read
+from data_stories import CLAIMED, killed_claimant, read
+from histories import node, pod
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -65,3 +66,18 @@ def test_the_check_tells_chance_from_other_data() -> None:
     assert story_of("Bye", "Hello", "Bye", "So", "Hello", "Bye") is Answer.PASS
     assert story_of(*["Bye"] * 6) is Answer.FAIL
     assert story_of("Bye") is Answer.UNKNOWN
+
+
+def on_machines(before: str, since: str) -> Answer:
+    """The verdict where the successor runs on a node of this type, after others did on one of that."""
+    story = killed_claimant()
+    for name, kind in (("n1", before), ("n2", since)):
+        story.saw(0.5, "MODIFIED", node(name, labels={"node.kubernetes.io/instance-type": kind}), "Node")
+    story.saw(35, "MODIFIED", pod("d", ready=True, node="n2", spec=CLAIMED))
+    return DataSurvived()(read(read(read(story, "a", 20), "b", 21), "d", 50, answer="Bye").history()).answer
+
+
+def test_other_processors_may_answer_otherwise() -> None:
+    """They add up in another order: it is no proof of other data, unless such a machine answered before."""
+    assert on_machines("g6.xlarge", "g5.xlarge") is Answer.UNKNOWN
+    assert on_machines("g6.xlarge", "g6.xlarge") is Answer.FAIL

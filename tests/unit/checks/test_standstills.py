@@ -57,3 +57,12 @@ def test_another_pods_endpoint_waits_for_the_controllers_too(left_s: float, answ
         story.saw(at_s, "MODIFIED", endpoints(*sorted(left)), "EndpointSlice")
     finding = UnreadyLeavesEndpoints()(story.history())
     assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(("ready_s", "answer"), [(70, Answer.UNKNOWN), (100, Answer.FAIL)])
+def test_a_kubelet_waits_for_no_controller(ready_s: float, answer: Answer) -> None:
+    """`b` falls in the pause and is back in place within its own bound of 43 s, or late by itself."""
+    story = paused().saw(33, "MODIFIED", pod("b", running=True)).saw(ready_s, "MODIFIED", pod("b", ready=True))
+    finding = Recovered()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert "model-b" in finding.reason or answer is Answer.UNKNOWN

@@ -264,10 +264,11 @@ def test_what_strangers_write_fails_nobody_s_cron_job(
     """Of a namespace that gameday did not make, and that let nobody in, it is told; what is ours is healed."""
     left_behind(api, monkeypatch, deadline_s=-1)
     (ours,) = api.journals.values()
-    ours["metadata"]["labels"] = dict(UNDO_LABELS)
+    ours["metadata"] |= {"namespace": "gameday-x-gameday", "labels": UNDO_LABELS}
+    ours["metadata"]["annotations"][SYSTEM] = "gameday-x"
     theirs = {"labels": UNDO_LABELS, "name": "x", "namespace": "team-b-gameday", "annotations": {SYSTEM: "team-b"}}
     api.journals["x"] = {"kind": "ConfigMap", "metadata": theirs, "data": {"0001": text}}
-    spaces = [{"metadata": {"name": "llm", "labels": dict(OURS)}}, {"metadata": {"name": "team-b"}}]
+    spaces = [{"metadata": {"name": "gameday-x", "labels": dict(OURS)}}, {"metadata": {"name": "team-b"}}]
     looked = api.list
     monkeypatch.setattr(api, "list", lambda kind, *a, **b: spaces if kind == "Namespace" else looked(kind, *a, **b))
     done = CliRunner().invoke(app, ["undo", "--kube-context", "in-cluster", *options])

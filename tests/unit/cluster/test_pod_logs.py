@@ -136,6 +136,14 @@ def test_a_connection_that_breaks_goes_on_after_the_last_line(tmp_path: Path) ->
     assert ends.log_asked[1].query["sinceTime"] == "2026-01-01T12:00:02.000000005Z"
 
 
+def test_lines_whose_times_go_back_a_little_are_kept(tmp_path: Path) -> None:
+    """Standard output and error are stamped side by side."""
+    body = stamped(2, "out") + stamped(1, "err") + stamped(2, "out again") + stamped(3, "end")
+    ends = PodEndpoints(logs=lambda _asked, reply: reply.send(body))
+    (log,) = kept(tmp_path, ends, Stage(pod(status(ended=True))), lambda a: any(o.ended for o in a.values())).values()
+    assert texts(log) == ["out", "err", "out again", "end"]
+
+
 def test_the_run_before_a_restart_is_read_as_previous(tmp_path: Path) -> None:
     """Each run has a file of its own."""
 

@@ -2,7 +2,7 @@
 
 import json
 from types import SimpleNamespace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 from cluster_objects import NAMESPACE, node, owner, pod
@@ -10,14 +10,18 @@ from trial_contexts import context_with
 from typing_extensions import override
 
 from chaos import faults
+from chaos.cluster import Done
 from chaos.cluster.transport import Answer
 from chaos.errors import ClusterRefused, UsageError
 from chaos.faults.base import Injection, TargetedFault
 from chaos.faults.context import FaultContext
 from chaos.faults.infrastructure import Infrastructure
+from chaos.faults.support.background_task import Work
 from chaos.faults.support.cluster_view import pods_of_others
+from chaos.faults.support.node_eviction import Drain, Terms
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
 from chaos.objects.workload_kind import DEPLOYMENT
 from chaos.safety import BlastRadius
 from chaos.trial.context import TrialContext
@@ -151,6 +155,29 @@ def test_nodes_whose_pods_nobody_may_list_are_not_lost() -> None:
     """Who lives there is not known, so it counts as somebody."""
     with pytest.raises(ClusterRefused, match="list the pods on node n1"):
         context_of(status=403).admit(down())
+
+
+@pytest.mark.parametrize(
+    "body", [b"<title>Sign in</title>", b'{"error": "login required"}', b'{"items": null}', b"[]", b""]
+)
+def test_what_is_no_list_of_pods_does_not_say_that_nobody_lives_there(body: bytes) -> None:
+    """A gateway's 200 is none of the API server's: a node is not lost on its word."""
+    context = context_of()
+    answer = Answer(200, body)
+    cast("Any", context.cluster).read = lambda *_: answer
+    with pytest.raises(ClusterRefused, match="list the pods on node n1"):
+        context.admit(down())
+
+
+EVICTED = PodView(OURS)
+
+
+@pytest.mark.parametrize(("found", "state"), [(EVICTED.raw, "refused"), (None, "gone")], ids=["there", "gone"])
+def test_a_404_to_an_eviction_is_looked_up(found: dict[str, Any] | None, state: str) -> None:
+    """A gateway's says nothing of the pod, which is asked for again until it goes."""
+    context: Any = SimpleNamespace(cluster=SimpleNamespace(get=lambda *_: found), recorder=None)
+    drain = Drain(context, Work("the drain"), N1.refs[0], Terms(60))
+    assert drain._judged(EVICTED, Done("fail", 404, "<html>", "404 not found")).state == state
 
 
 def test_what_is_lost_with_a_node_is_told() -> None:

@@ -146,6 +146,7 @@ def test_logs_do_not_make_a_page_too_large() -> None:
         ([(50, "MODIFIED", ended_pod())], [50]),
         ([(50, "MODIFIED", ended_pod()), (51, "MODIFIED", ended_pod())], [50]),
         ([(0, "LISTED", ended_pod())], []),
+        ([(0, "LISTED", pod("b", ready=True)), (60, "LISTED", ended_pod())], [60]),
         ([], []),
     ],
 )

@@ -13,6 +13,7 @@ from chaos.cluster import Done
 from chaos.errors import ClusterRefused
 from chaos.safety import lease as leases
 from chaos.safety.lease import RunLease
+from chaos.safety.owner import Owner
 
 
 def lease(duration_s: int) -> RunLease:
@@ -80,3 +81,12 @@ def test_a_lease_is_lost_as_soon_as_a_host_that_slept_is_awake(monkeypatch: pyte
         for slept_s, lost in ((5, ""), (12, "the lease llm/gameday was not renewed for 11 s")):
             monkeypatch.setattr(leases, "boot_s", lambda slept_s=slept_s: awake_s + slept_s)
             assert held.lost == lost
+
+
+def test_a_megabyte_for_a_holder_is_cut_and_a_run_s_own_name_is_not() -> None:
+    """It stands on the terminal and in the log of a CronJob; the longest name of a run is known again."""
+    assert len(leases.holder_of({"spec": {"holderIdentity": "x" * 1_000_000}})) == leases.HOLDER_MAX
+    longest = Owner("h" * 64, "boot/pid:[4026531836]", 2**22, 2**63)
+    holder = longest.holder(time.time_ns(), "undoing since")
+    assert leases.holder_of({"spec": {"holderIdentity": holder}}) == holder
+    assert longest.holds(holder)

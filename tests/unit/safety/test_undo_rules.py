@@ -21,8 +21,9 @@ from chaos.safety.consent import ADOPT, ENABLED
 from chaos.safety.owner import HIDDEN, Owner
 from chaos.safety.undo_journal import OURS, RUN, SYSTEM, UNDO_LABELS, UndoKind, own_namespace
 from chaos.safety.undo_rules import RULES
+from chaos.system.manifests.names import namespace_name
 
-HERE = "team-a"
+HERE = "gameday-a"
 POD = Ref("Pod", HERE, "chat-1", "pod-1")
 CONTAINER = {"container": "model", "container_id": "containerd://ab12"}
 PROCESS = {**CONTAINER, "process": "model-engine"}
@@ -202,10 +203,10 @@ class Api:
 
 
 def undone(api: Api, infrastructure: Infrastructure) -> tuple[list[str], list[str]]:
-    """What is refused, and what becomes of the rest."""
+    """What is refused, and what becomes of the rest, even where somebody insists (`--force`)."""
     cluster = cast("Any", api)
-    found = find_left(cluster, None)
-    results = undo_all(cluster, cluster, [one for one in found if not one.alive], infrastructure=infrastructure)
+    found = find_left(cluster, None, of_others="all")
+    results = undo_all(cluster, cluster, found, infrastructure=infrastructure)
     return [text for one in found for text in one.refused], [f"{one.result} {one.words}" for one in results]
 
 
@@ -259,7 +260,7 @@ def test_what_lies_where_others_may_write_is_left_alone(
     (left,) = find_left(cast("Any", api), None)
     assert left.alive or left.refused
     (read,) = find_left(cast("Any", api), None, of_others="all")
-    assert "it is not where the journals of namespace 'team-a' lie" in read.refused[0]
+    assert "it is not where the journals of namespace 'gameday-a' lie" in read.refused[0]
     assert (read.entries, api.writes) == ((), [])
 
 
@@ -458,11 +459,22 @@ def test_what_a_service_says_of_nodes_is_done_only_where_it_is_named(
     assert (len(left.entries), len(left.refused)) == ((0, 1) if of_node else (1, 0))
     assert all("gameday undo --namespace" in text for text in left.refused)
     if of_node:
-        assert undone(api, infrastructure)[1] == []
+        assert undo_all(cast("Any", api), cast("Any", api), [left], infrastructure=infrastructure) == ()
         assert (api.writes, list(tmp_path.iterdir())) == ([], [])
     for named, of_others in ((HERE, "inside"), (None, "all")):
         (left,) = find_left(cast("Any", api), named, of_others=cast("Any", of_others))
         assert (len(left.entries), left.refused, left.alive) == (1, (), "")
+
+
+@pytest.mark.parametrize("kind", EVERY)
+def test_a_label_that_its_owner_wrote_makes_no_namespace_ours(kind: UndoKind, infrastructure: Infrastructure) -> None:
+    """Who owns a namespace may label it, and cannot rename it: by its name too gameday knows what it made."""
+    entry = GENUINE[kind]
+    api = Api(aimed(namespace="team-b")(entry) if kind in NAMESPACED else entry, about="team-b")
+    assert undo_of_deployed(cast("Any", api), infrastructure) == ()
+    (left,) = find_left(cast("Any", api), None)
+    assert (left.alive != "", left.entries, api.writes) == (True, (), [])
+    assert namespace_name("test_kill", "ab12").startswith(find.MADE)
 
 
 @pytest.mark.parametrize(("labels", "done"), [({}, []), (OURS, ["left"])], ids=["of its owners", "of gameday"])

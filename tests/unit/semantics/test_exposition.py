@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chaos.semantics.exposition import LINE_MAX, SERIES_MAX, families, samples
+from chaos.semantics.exposition import LINE_MAX, SERIES_MAX, samples
 
 PAGE = """\
 # HELP vllm:num_requests_running Number of requests in model execution batches.
@@ -86,8 +86,3 @@ def test_a_label_with_a_value_for_each_user_is_bounded() -> None:
 def test_bad_lines_spoil_no_good_ones() -> None:
     """Binary, half a page, an error page of HTML."""
     assert samples("<html>\n\x00\xff{}{}\nm{a=\nm 5\nm{", {"m"}) == (("m", {}, 5.0),)
-
-
-def test_families_are_the_names_of_the_samples() -> None:
-    """Not those that only HELP names."""
-    assert families('# HELP a words\nb 1\nc{x="1"} 2\n') == {"b", "c"}

@@ -46,11 +46,20 @@ def journalled(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (path / "actions.jsonl").read_text().splitlines()]
 
 
-def traffic(path: Path, seed: int = 1, before_rise: Callable[[], None] = lambda: None) -> Traffic:
+def traffic(
+    path: Path, seed: int = 1, before_rise: Callable[[], None] = lambda: None, leaving_share: float = 0.0
+) -> Traffic:
     """Traffic that journals into `path`."""
     journal = Journal(path / "actions.jsonl", Clock.start())
     return Traffic(
-        generator, journal, profile="http", origin="here", url="http://x", seed=seed, before_rise=before_rise
+        generator,
+        journal,
+        profile="http",
+        origin="here",
+        url="http://x",
+        seed=seed,
+        before_rise=before_rise,
+        leaving_share=leaving_share,
     )
 
 
@@ -183,6 +192,14 @@ def test_a_baseline_lasts_until_it_can_show_the_objective(
     flows = traffic(tmp_path)
     with flows.steady(rate_rps=rate_rps):
         assert flows.long_enough(15, slo) == (pytest.approx(lasts_s), words)
+
+
+def test_clients_that_leave_show_nothing(tmp_path: Path) -> None:
+    """Where every fifth is to leave, a baseline lasts for as many more requests, and chance may have its way."""
+    usual, leaving = traffic(tmp_path), traffic(tmp_path, leaving_share=0.2)
+    with usual.steady(rate_rps=8), leaving.steady(rate_rps=8):
+        longer = leaving.long_enough(15, STRICT)[0] / usual.long_enough(15, STRICT)[0]
+    assert 1.25 < longer < 1.4
 
 
 def test_without_a_rate_nobody_knows_how_long_is_enough(tmp_path: Path) -> None:

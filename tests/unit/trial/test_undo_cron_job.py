@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from chaos.cli.app import app
 from chaos.cluster import resource_of
+from chaos.faults import ALL_FAULTS
 from chaos.safety.undo_journal import DEADLINE_S, UndoKind
 
 IMAGE = "registry.example/gameday@sha256:0123"
@@ -20,6 +21,9 @@ TAKES: Mapping[UndoKind, tuple[tuple[str, str], ...]] = {
     "restore-part": (("get", "Deployment"), ("patch", "Deployment"), ("list", "ReplicaSet")),
     "continue-process": (("get", "Pod"), ("create", "Pod/exec"), ("get", "Pod/exec")),
     "signal-process": (("get", "Pod"), ("create", "Pod/exec"), ("get", "Pod/exec")),
+    "thaw-container": (),
+    "run-ready": (("get", "Pod"), ("create", "Pod/exec"), ("get", "Pod/exec")),
+    "pass-probes": (),
     "delete-policy": (("get", "NetworkPolicy"), ("delete", "NetworkPolicy"), ("patch", "Pod")),
     "reconnect-pod": (),
     "delete-job": (("get", "Job"), ("delete", "Job")),
@@ -117,3 +121,16 @@ def test_its_pod_is_admitted_where_restricted_pods_are(tmp_path: Path) -> None:
 def test_nobody_gets_it_unasked(tmp_path: Path) -> None:
     """Rights that stand all year are the owners' to give."""
     assert "CronJob" not in {one["kind"] for one in printed(tmp_path)}
+
+
+@pytest.mark.parametrize("options", [(), ("--deploys",)], ids=["adopts", "deploys"])
+def test_what_outlasts_a_run_is_said_with_the_rights(tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Before anything is tried: each fault that leaves something stands in a comment, with what ends it."""
+    file = tmp_path / "gameday.toml"
+    file.write_text('[system]\nnamespace = "llm"\ndeployment = "chat"\n')
+    made = CliRunner().invoke(app, ["rbac", *(options or ("--system", str(file)))])
+    comments = [line.removeprefix("# ") for line in made.stdout.splitlines() if line.startswith("# ")]
+    told = dict(line.split(": if the run dies, ") for line in comments if ": if the run dies, " in line)
+    said = {name: end for names, end in told.items() for name in names.split(", ")}
+    assert said == {fault.name: fault.if_run_dies for fault in ALL_FAULTS if fault.if_run_dies}
+    assert "gameday rbac --undo-cronjob" in said["node-drain"]
