@@ -60,6 +60,11 @@ OWN_NAMESPACE = """\
 """
 
 
+CanaryOption = Annotated[
+    bool, typer.Option("--canary", help="Each replica is asked directly; default: the file's traffic.canary.")
+]
+
+
 def rbac_command(
     scenarios: Annotated[
         list[str] | None, typer.Argument(help="Scenario files, folders or FILE::NAME; default: every fault.")
@@ -72,9 +77,7 @@ def rbac_command(
     load_ingress: Annotated[
         bool, typer.Option("--load-ingress", help="Load pods have a NetworkPolicy; default: the file's load.ingress.")
     ] = False,
-    canary: Annotated[
-        bool, typer.Option("--canary", help="Each replica is asked directly; default: the file's traffic.canary.")
-    ] = False,
+    canary: CanaryOption = False,
     deploys: Annotated[
         bool, typer.Option("--deploys", help="For trials that deploy their system: amounts to cluster-admin.")
     ] = False,

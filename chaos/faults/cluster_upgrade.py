@@ -43,7 +43,6 @@ class ClusterUpgrade(RollingPoolDrain):
     """
 
     name: ClassVar[str] = "cluster-upgrade"
-    actions: ClassVar[tuple[str, ...]] = ("upgrade-api-server", "end-api-server", "upgrade-controllers", "upgrade-node")
 
     node_deadline_s: float = 120.0
 

@@ -14,6 +14,7 @@ ACTION_NAMES = frozenset(
         *("freeze", "thaw", "kill-process", "fill-memory"),
         # of nodes
         *("cordon", "uncordon", "node-off", "node-on"),
+        *("upgrade-api-server", "end-api-server", "upgrade-controllers", "upgrade-node"),
         # of the network
         *("cut-off", "reconnect", "mark", "unmark", "drop-probes", "pass-probes"),
         # of a Deployment and a disruption budget

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from chaos.errors import UsageError
-from chaos.plugin.option_conflicts import objection_to
 
 if TYPE_CHECKING:
     from chaos.faults import Infrastructure
@@ -197,6 +196,8 @@ def _read(config: pytest.Config) -> Options:
         replica_rps=_value(config, "replica-rps"),
         fields=_fields(config),
     )
+    from chaos.plugin.option_conflicts import objection_to
+
     if objection := objection_to(options):
         raise pytest.UsageError(objection)
     return options

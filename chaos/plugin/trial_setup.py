@@ -25,7 +25,7 @@ from chaos.trial.adopted_environment import adopted_environment
 from chaos.trial.config import read_config
 from chaos.trial.environment import Environment, context_environment
 from chaos.trial.lab_environment import lab_environment
-from chaos.trial.request import Output, ScenarioFacts, TrialRequest
+from chaos.trial.request import LoadSettings, Output, ScenarioFacts, TrialRequest
 from chaos.trial.run import RunningTrial, rejudge_trial, run_trial
 
 __all__ = ["environment", "promised", "stage"]
@@ -125,13 +125,7 @@ def _live(
     if not (options.config_file or manifests):
         spec = marked(request, request.getfixturevalue("system_spec"), options.fields)
     environment: Environment = request.getfixturevalue("_environment")
-    load = load_for(
-        environment,
-        in_cluster=options.load_in_cluster,
-        workers=options.load_workers,
-        dry_run=options.dry_run,
-        ingress=options.load_ingress,
-    )
+    load = _load(environment, options)
     adopted = adopted_for(
         request,
         environment,
@@ -168,6 +162,16 @@ def _live(
     report.begun(request.node.nodeid, wanted.run)
     with run_trial(environment, wanted, output) as ready:
         yield ready
+
+
+def _load(environment: Environment, options: Options) -> LoadSettings:
+    return load_for(
+        environment,
+        in_cluster=options.load_in_cluster,
+        workers=options.load_workers,
+        dry_run=options.dry_run,
+        ingress=options.load_ingress,
+    )
 
 
 def _scenario(request: pytest.FixtureRequest, seed: int) -> ScenarioFacts:

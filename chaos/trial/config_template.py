@@ -96,8 +96,8 @@ def _traffic(spec: SystemSpec, answering: Answering) -> Iterator[str]:
     else:
         path = next((probe.path for probe in (spec.readiness, spec.liveness) if probe), "/")
         named = f", replica_header = {_toml(answering.replica_header)}" if answering.replica_header else ""
-        yield "# profiles: http, openai-chat, openai-completions, openai-embeddings, rerank; the last four with"
-        yield '# request = { model = "…", prompts = ["…"] }, see docs/load.md'
+        yield "# profiles: http, openai-chat, openai-completions, openai-embeddings, rerank; the last four ask with"
+        yield '# {model = "…", prompts = ["…"]}, see docs/load.md'
         yield 'profile = "http"'
         yield f"request = {{ path = {_toml(path)}{named} }}  # a request of your users says more than a probe's path"
     engine = answering.engine

@@ -54,7 +54,7 @@ from chaos.trial.roles import with_roles
 from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
-from chaos.trial.witnesses import witnesses_of
+from chaos.trial.witnesses import start_all, witnesses_of
 
 __all__ = ["RunningTrial", "in_words", "rejudge_trial", "run_trial"]
 
@@ -88,9 +88,7 @@ def run_trial(environment: Environment, request: TrialRequest, output: Output) -
         system, unfilled = setup.system()
         context = setup.context(system, recorder)
         stack.enter_context(context.consent)
-        for witness in context.witnesses:
-            witness.start()
-            stack.callback(witness.stop)
+        start_all(context.witnesses, stack)
         context = with_roles(context, request, stack, output.say)
         load = stack.enter_context(load_of(request, context, setup.executor))
         traffic = Traffic(

@@ -1,5 +1,8 @@
 """What keeps evidence beside the recorder while a trial runs: the servers' own metrics, and the containers' logs."""
 
+from collections.abc import Iterable
+from contextlib import ExitStack
+
 from chaos.clock import Clock
 from chaos.cluster import Recorder
 from chaos.cluster.pod_logs import PodLogs
@@ -12,7 +15,14 @@ from chaos.trial.environment import Environment
 from chaos.trial.request import TrialRequest
 from loadgen.profiles import Profile
 
-__all__ = ["witnesses_of"]
+__all__ = ["start_all", "witnesses_of"]
+
+
+def start_all(witnesses: Iterable[Witness], stack: ExitStack) -> None:
+    """Start each; it is stopped when `stack` is closed, if it was not before."""
+    for witness in witnesses:
+        witness.start()
+        stack.callback(witness.stop)
 
 
 def witnesses_of(

@@ -19,6 +19,7 @@ from chaos.checks.verdict import Answer, Check
 OTHERWISE = {
     "BudgetHeld": "an eviction has to be charged to the budget, which the stories of others do not do",
     "DecisionsRecomputed": "no sample of the stories is of the replica that came, or turned",
+    "RoutedToReady": "the answers of its story go on naming the replica that left",
     "ZombieFound": "no answer of the stories names the replica that came",
 }
 """The checks that may say something else of it, and why."""

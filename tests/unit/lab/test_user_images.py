@@ -269,6 +269,7 @@ def test_an_archive_that_lies_is_refused_in_words(tmp_path: Path, members: Membe
         (gzip.compress(b"x" * 10_000)[:40], "no image archive"),
         (b"\x1f\x8bxxxxxxxxxxxx", "no image archive"),
     ],
+    ids=["empty", "text", "zstd", "gzip of text", "gzip cut short", "no gzip"],
 )
 def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
     """Cut off, packed otherwise, or anything else."""

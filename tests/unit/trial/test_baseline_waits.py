@@ -72,7 +72,7 @@ def test_a_baseline_waits_for_its_own_answers(
         abort_conditions=SimpleNamespace(objection=lambda: ""),
         recorder=cluster,
         journal=SimpleNamespace(event=lambda *_words, **_more: None),
-        data=SimpleNamespace(profile=SimpleNamespace(timeout_s=TIMEOUT_S)),
+        data=SimpleNamespace(profile=SimpleNamespace(longest_s=TIMEOUT_S)),
     )
     traffic = SimpleNamespace(long_enough=lambda duration_s, _slo: (duration_s, ""), check=lambda: None)
     trial = Trial(tmp_path, context, cast("Any", traffic), Output(said.append, lambda judged: judged.run))

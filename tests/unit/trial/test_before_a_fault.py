@@ -163,7 +163,7 @@ def test_what_a_dead_run_left_for_good_refuses_no_trial_with_a_system_of_its_own
 ) -> None:
     """A node that cannot be opened, or a namespace that does not go, is told; whom it does not concern goes on."""
     said: list[str] = []
-    facts = SimpleNamespace(context="staging", server="https://api", uid="u-1")
+    facts = SimpleNamespace(context="staging", server="https://api", uid="u-1", version="v1.36.3")
     cordon = UndoEntry("uncordon", Ref("Node", "", "n1", "node-1"), "kubectl uncordon n1")
     stuck = Undone(cordon, "run-1", "left", "node n1 is still cordoned (403 forbidden); run: kubectl uncordon n1")
 

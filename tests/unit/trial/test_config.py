@@ -121,10 +121,16 @@ LEAST = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
         ("[sytem]\n", "the field system is missing (also wrong: sytem)"),
         (LEAST + "[safty]\n", "there is no field safty"),
         ('[system]\ndeployment = "chat"\n', "the field system.namespace is missing"),
-        ('[system]\nnamespace = "llm"\n', "give one of deployment, statefulset and workload, and only one"),
+        (
+            '[system]\nnamespace = "llm"\n',
+            "give one of deployment, statefulset, workload and roles.engine, and o",
+        ),
         ('[system]\nnamespace = "llm"\nworkload = "rollouts/chat"\n', "'rollouts' has no group"),
         ('[system]\nnamespace = "llm"\nworkload = "chat"\n', "is no PLURAL.GROUP/NAME"),
-        (LEAST + 'workload = "rollouts.argoproj.io/chat"\n', "give one of deployment, statefulset and workload"),
+        (
+            LEAST + 'workload = "rollouts.argoproj.io/chat"\n',
+            "give one of deployment, statefulset, workload and roles.engine",
+        ),
         (LEAST + 'through = ["statefulsets.apps"]\n', "through goes only with workload"),
         (LEAST + "port = 0\n", "system.port"),
         (LEAST + 'data = ["model.gguf"]\n', "must be files by their whole paths in the container"),
