@@ -1,13 +1,22 @@
 """What a scenario asks for by its markers, and whether the system of this session is that."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chaos.errors import NotAllowed, one_line
-from chaos.faults.permissions import CANARY, DEPLOYED, LOAD, LOAD_POLICY, Activity, deploying_rights
+from chaos.faults.permissions import (
+    CANARY,
+    DEPLOYED,
+    ENGINE_METRICS,
+    LOAD,
+    LOAD_POLICY,
+    Activity,
+    deploying_rights,
+)
 from chaos.faults.scenario_analysis import activities_of, raises_load
 from chaos.history.writing.redaction import without_secrets
 from chaos.plugin.room import lacks_of_room, room_here
@@ -164,7 +173,8 @@ def allow_deploying(
         load_pods=load_pods,
         shared=environment.shared,
     )
-    environment.grant(rights)
+    # On the lab the servers' own metrics are read, too; elsewhere no trial is refused for want of that.
+    environment.grant((*rights, *(replace(one, everywhere=True) for one in ENGINE_METRICS.permissions)))
     require_to_deploy(environment.cluster, rights)
 
 
