@@ -12,6 +12,8 @@ import polars as pl
 
 __all__ = [
     "BAD",
+    "BEGUN",
+    "GIVEN",
     "GOOD",
     "INDICATORS",
     "NOT_JUDGED",
@@ -34,6 +36,12 @@ __all__ = [
 
 GOOD = ("ok", "late")
 """Outcomes that were answered in full. Being late is judged by the latency objective, not by availability."""
+
+BEGUN = (*GOOD, "disconnected")
+"""Outcomes of requests whose client got what it waited for: all of an answer, or as much as it read before it left."""
+
+GIVEN = (*GOOD, "wrong", "foreign", "disconnected")
+"""Outcomes of requests that a replica was answering, whatever the answer was worth."""
 
 NS = 1e9
 

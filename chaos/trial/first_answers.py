@@ -11,7 +11,7 @@ from chaos.checks.recovery.client_impact import PROXY_S, requests_needed
 from chaos.clock import Clock, seconds
 from chaos.history.reading.jsonl import Tail
 from chaos.history.reading.replica_names import address_in
-from chaos.history.sli import GOOD
+from chaos.history.sli import BEGUN
 from chaos.objects.pod import PodView
 from chaos.semantics import Timings
 
@@ -122,7 +122,7 @@ class AwaitedAnswers:
             self._starts.append(record["intended_ns"])
         given = str(record["replica"] or "")
         name = self._ready.get(given) or self._ready.get(address_in(given))
-        if record["outcome"] not in GOOD or name is None:
+        if record["outcome"] not in BEGUN or name is None:
             return
         self._named = True
         self._slowest_ns = max(self._slowest_ns, record["end_ns"] - record["intended_ns"])

@@ -19,7 +19,7 @@ from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import desired_replicas
 from chaos.history.facts.reported_reasons import pod_reports
 from chaos.history.facts.scaled_object import scaled_object_at
-from chaos.history.sli import GOOD
+from chaos.history.sli import BEGUN, GOOD, VALID
 from chaos.semantics.hpa.bounds import metric_bound
 
 __all__ = ["HUNG", "AtZero", "ColdStart", "ColdStartDetail"]
@@ -39,7 +39,8 @@ DECLARE = 'at_zero = "refused" or "held" under [autoscaling] of gameday.toml'
 class WakeDetail:
     """One cold start: when the first request came, and seconds from it to the end of each stage, None if never seen.
 
-    `meanwhile` is what became of the requests that came before the first replica was Ready.
+    `meanwhile` is what became of the requests that came before the first replica was Ready, but for those of clients
+    that were to leave.
     """
 
     asked_ns: int
@@ -152,14 +153,14 @@ def _wake(history: History, asked_ns: int, until_ns: int) -> WakeDetail:
     made = [life for life in pod_lives(history) if asked_ns <= life.created_ns <= until_ns]
     pod = min(made, key=lambda life: (life.ready_ns or 1 << 62, life.started_ns or 1 << 62), default=None)
     ready_ns = None if pod is None else pod.ready_ns
-    good = asked_between(history, asked_ns, until_ns + 1).filter(pl.col("outcome").is_in(GOOD))
+    good = asked_between(history, asked_ns, until_ns + 1).filter(pl.col("outcome").is_in(BEGUN))
     answered = good.select(pl.coalesce("first_token_ns", "first_byte_ns", "end_ns").min()).item()
     moments: dict[str, int | None] = dict.fromkeys(STAGES)
     moments |= {"decided": decided_ns, "first_token": answered}
     if pod is not None:
         moments |= {"made": pod.created_ns, "scheduled": pod.scheduled_ns, "started": pod.started_ns, "ready": ready_ns}
         moments["pulled"] = _pulled_ns(history, pod) or pod.scheduled_ns
-    before = asked_between(history, asked_ns, until_ns if ready_ns is None else ready_ns)
+    before = asked_between(history, asked_ns, until_ns if ready_ns is None else ready_ns).filter(VALID)
     outcomes = before.group_by("outcome").len().iter_rows()
     return WakeDetail(asked_ns, {name: after_s(moments[name], asked_ns) for name in STAGES}, dict(sorted(outcomes)))
 

@@ -1,7 +1,7 @@
 """How the system followed a load spike up, stage by stage."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
@@ -55,8 +55,8 @@ def regained_ns(
     Begins that leave less than ten seconds, or fewer than twenty requests, do not count. None: users were not well
     again before the spike ended. Unless `blank`, full answers of streams without any token miss no time of tokens.
     """
-    table = judged_requests(history.requests.filter(meant_within(begin_ns, end_ns)), slo)
-    table = table.sort("intended_ns", descending=True)
+    meant = history.requests.filter(meant_within(begin_ns, end_ns))
+    table = judged_requests(meant, replace(slo, shed_max=None)).sort("intended_ns", descending=True)
     # A time that is undefined for a request (one token only) is not over; one that failed has infinite times.
     over = {name: INDICATORS[name][1].fill_null(0) > limit_s for name, limit_s in slo.times}
     bad = ~pl.col("outcome").is_in(GOOD)
@@ -64,22 +64,22 @@ def regained_ns(
         marks = untimed(history.requests).select("stream", "id").with_columns(untimed=pl.lit(value=True))
         table = table.join(marks, on=["stream", "id"], how="left").sort("intended_ns", descending=True)
         over |= {name: over[name] & pl.col("untimed").is_null() for name in TOKEN_TIMES & over.keys()}
+    shed = pl.lit(value=False) if slo.shed_max is None else pl.col("outcome") == "shed"
     unwell = pl.any_horizontal(bad, *over.values())
     counted = table.select(
         "intended_ns",
-        pl.int_range(1, pl.len() + 1).alias("count"),
-        *(flag.cum_sum().alias(name) for name, flag in {"bad": bad, "unwell": unwell, **over}.items()),
+        *((flag & ~shed).cum_sum().alias(name) for name, flag in {"bad": bad, "unwell": unwell, **over}.items()),
+        asked=pl.int_range(1, pl.len() + 1),
+        shed=(bad & shed).cum_sum(),
         well=~unwell,
     )
-    count = pl.col("count")
-    spare = count - (99 * count / 100).ceil()
-    kept = [pl.col(name) <= spare for name in over]
+    count = pl.col("asked") - pl.col("shed")
+    spare, may_shed = count - (99 * count / 100).ceil(), _spare(1 - (slo.shed_max or 0.0), pl.col("asked"))
+    kept = [pl.col("shed") <= may_shed, *(pl.col(name) <= spare for name in over)]
     kept += [pl.col("bad") <= _spare(slo.availability, count), pl.col("unwell") <= _spare(slo.goodput, count)]
     enough = (count >= requests_min) & (pl.col("intended_ns") <= end_ns - tail_ns)
-    found: int | None = (
-        counted.filter(pl.all_horizontal(kept), enough, pl.col("well")).select(pl.col("intended_ns").min()).item()
-    )
-    return found
+    found = counted.filter(pl.all_horizontal(kept), enough, pl.col("well"))["intended_ns"].min()
+    return found if isinstance(found, int) else None
 
 
 def _valid(history: History, begin_ns: int, end_ns: int) -> pl.DataFrame:

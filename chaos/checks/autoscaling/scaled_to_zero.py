@@ -1,6 +1,6 @@
 """Eventually: while nobody asks the workload goes to zero replicas, in time, and stays there until somebody does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,6 +19,9 @@ from chaos.objects.scaled_object import SCALED_OBJECT
 __all__ = ["ScaledToZero", "ScaledToZeroDetail"]
 
 SUBJECT = "zero replicas"
+
+ALONE = "a trial without a canary, or a trigger that does not count it"
+
 LONGER = "a quiet time that lasts longer than the bound"
 
 
@@ -49,7 +52,7 @@ class ScaledToZero:
     The bound is `within_s` from the last answer, else what the ScaledObject's cooldown and polling interval, or the
     autoscaler with a minimum of zero, imply. It goes to zero by its own spec or not at all: FAIL with `within_s` where
     that forbids it, UNKNOWN without. UNKNOWN too: no quiet time is as long as the bound, nobody promises how soon the
-    metric shows it, the ScaledObject is paused, or somebody else set the number.
+    metric shows it, the ScaledObject is paused, somebody else set the number, or the canary went on asking.
     """
 
     name: ClassVar[str] = "scaled-to-zero"
@@ -67,6 +70,7 @@ class ScaledToZero:
             details.append(detail)
             kinds = ("Pod", history.facts.workload_kind)
             unseen = list(watched(history, kinds, quiet.begin_ns, quiet.end_ns))
+            judged = list(_beside_canary(history, quiet, judged))
             owed += [*unseen, *(undecided(judged) if unseen else judged)]
         seen = [f"zero after {one.zero_s:.1f} s" if one.zero_s is not None else "never at zero" for one in details]
         bounds = [f"{one.bound_s:g} s" for one in details if one.bound_s is not None]
@@ -119,6 +123,20 @@ class ScaledToZero:
             return unknown(SUBJECT, f"{text}, bound {bound_s:g} s, when the trial ended", LONGER)
         never = "; nothing that scales it may go to zero" if bound is None else ""
         return Obligation(SUBJECT, Answer.FAIL, f"{text}, bound {bound_s:g} s{never}", bound=f"{bound_s:g} s")
+
+
+def _beside_canary(history: History, quiet: Quiet, judged: Sequence[Obligation]) -> Iterator[Obligation]:
+    """The same, open where the canary asked while no user did: what scales the replicas may count its requests.
+
+    Whatever may not go to zero would not have done so without it.
+    """
+    asked = history.canary.requests if history.canary else ()
+    counted = any(quiet.begin_ns < one.end_ns <= quiet.end_ns for one in asked)
+    for one in judged:
+        if counted and one.answer is Answer.FAIL and one.subject == SUBJECT and zero_bound(history, quiet.begin_ns):
+            yield unknown(SUBJECT, f"{one.reason}; the canary went on asking, and may have been counted", ALONE)
+        else:
+            yield one
 
 
 def _zero(

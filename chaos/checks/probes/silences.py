@@ -14,9 +14,19 @@ from chaos.history import History
 from chaos.history.facts.canary import canary_slowest_s, requests_to, tokens_of
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.history.facts.replica_counts import endpoint_spans
-from chaos.history.sli import GOOD
+from chaos.history.sli import BEGUN, GOOD
 
-__all__ = ["Ended", "Silence", "asked_in", "held_up", "serving_spans", "silences", "traffic_span", "untroubled"]
+__all__ = [
+    "Ended",
+    "Silence",
+    "asked_in",
+    "broken_by_nameless",
+    "held_up",
+    "serving_spans",
+    "silences",
+    "traffic_span",
+    "untroubled",
+]
 
 Ended = Literal["not Ready", "left the endpoints", "taken away", "gave tokens again", "not over when the traffic ended"]
 
@@ -87,6 +97,14 @@ def asked_in(history: History, silence: Silence) -> Asked:
     waited = (one for one in requests_to(history, silence.life) if one.end_ns > silence.begin_ns)
     sent = [max(one.sent_ns, silence.begin_ns) for one in waited if one.sent_ns <= silence.end_ns - young_ns]
     return Asked(len(sent), 0.0 if sent else 1.0, min(sent, default=None))
+
+
+def broken_by_nameless(history: History, silence: Silence, bound_s: float | None) -> bool:
+    """Whether full answers without a name leave no stretch of a silence longer than the bound: each may be its."""
+    nameless = history.requests.filter(pl.col("outcome").is_in(BEGUN) & pl.col("replica").is_null())
+    inside = nameless.filter(pl.col("end_ns").is_between(silence.begin_ns, silence.end_ns))["end_ns"].sort().to_list()
+    longest_ns = max(b - a for a, b in pairwise([silence.begin_ns, *inside, silence.end_ns]))
+    return bool(inside) and (bound_s is None or seconds(longest_ns) <= bound_s)
 
 
 def untroubled(history: History, silence: Silence, bound_s: float) -> bool:

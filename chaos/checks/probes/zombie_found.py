@@ -14,7 +14,16 @@ from chaos.checks.base import (
     unknown,
     watched,
 )
-from chaos.checks.probes.silences import Ended, Silence, asked_in, held_up, serving_spans, silences, untroubled
+from chaos.checks.probes.silences import (
+    Ended,
+    Silence,
+    asked_in,
+    broken_by_nameless,
+    held_up,
+    serving_spans,
+    silences,
+    untroubled,
+)
 from chaos.checks.recovery.client_impact import (
     MISSED_MAX,
     baseline_band,
@@ -210,8 +219,8 @@ def _found(history: History, silence: Silence, zombie: ZombieDetail, sure_s: flo
         return Obligation(who) if zombie.ended in FOUND else unknown(who, early, SETTLE)
     telling = not _untold(history)
     direct = not names_replicas(history)
-    if telling and not held and not direct and (reasons := uneven(history)):
-        return unknown(who, f"{words}, but it need not have been asked: {'; '.join(reasons)}", SETTLE)
+    if telling and not held and not direct and (why := _need_not_show(history, silence, bound_s)):
+        return unknown(who, f"{words}, but {why}", SETTLE)
     if telling and direct and not zombie.proved_by_fault and (why := held_up(history, silence, bound_s)):
         return unknown(who, f"{words} to the canary, but {why}", SETTLE)
     if zombie.missed_by_chance >= MISSED_MAX or not telling:
@@ -223,6 +232,14 @@ def _found(history: History, silence: Silence, zombie: ZombieDetail, sure_s: flo
         return Obligation(who) if zombie.ended in FOUND else Obligation(who, Answer.FAIL, reason)
     late = f"{words}, bound {bound_s:g} s ({zombie.ended})"
     return Obligation(who, Answer.FAIL, late) if sure_s > bound_s else unknown(who, late, SETTLE)
+
+
+def _need_not_show(history: History, silence: Silence, bound_s: float | None) -> str:
+    """Why one that gives tokens may not be named for so long, in words; empty if it is."""
+    if reasons := uneven(history):
+        return f"it need not have been asked: {'; '.join(reasons)}"
+    broken = broken_by_nameless(history, silence, bound_s)
+    return "full answers came without a name, and may be its" if broken else ""
 
 
 def _untold(history: History) -> list[tuple[str, str]]:

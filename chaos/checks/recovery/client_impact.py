@@ -16,13 +16,14 @@ from operator import mul
 import polars as pl
 
 from chaos.clock import NS, seconds
+from chaos.errors import plural
 from chaos.history import History
 from chaos.history.cache import once
 from chaos.history.facts.canary import canary_slowest_s, requests_to, tokens_of
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans, ready_endpoints
 from chaos.history.facts.routing import of_service, uneven_by_spec
-from chaos.history.sli import BAD, GOOD, SENT, VALID, meant_within, response_s
+from chaos.history.sli import BAD, BEGUN, GOOD, SENT, VALID, meant_within, response_s
 from chaos.semantics import Bound, Part, Timings, Unpromised
 from loadgen.origin import HostDirect
 
@@ -94,14 +95,14 @@ def first_failed_ns(history: History, begin_ns: int, end_ns: int) -> int | None:
 
 
 def first_answer_ns(history: History, life: PodLife, begin_ns: int) -> int | None:
-    """When the first token (or byte, or end) came of the first full answer that a replica gave since.
+    """When the first token (or byte, or end) came of the first answer that a replica gave since.
 
-    To users, by its name; to the canary where no answer names its replica.
+    To users, by its name: in full, or until they left; to the canary where no answer names its replica.
     """
     if not names_replicas(history):
         return min((at_ns for at_ns in tokens_of(history, life) if at_ns >= begin_ns), default=None)
     came = pl.coalesce("first_token_ns", "first_byte_ns", "end_ns")
-    mine = (pl.col("replica") == life.name) & pl.col("outcome").is_in(GOOD)
+    mine = (pl.col("replica") == life.name) & pl.col("outcome").is_in(BEGUN)
     first = history.requests.filter(mine & (came >= begin_ns)).select(came.min()).item()
     return None if first is None else int(first)
 
@@ -211,9 +212,14 @@ def first_answer_bound(history: History, life: PodLife, added_ns: int, timings: 
     # With fewer requests on record than are needed, the others would have come at the same pace.
     given = starts[min(needed, len(starts)) - 1] - added_ns
     waited_s = seconds(given) * max(1.0, needed / len(starts))
-    unpromised = tuple(
-        Unpromised("ready", f"whether it had to be asked is not known: {why}") for why in uneven(history)
+    reasons = [f"whether it had to be asked is not known: {why}" for why in uneven(history)]
+    last_ns = added_ns + given + round(band.slowest_s * NS)
+    nameless = after.filter(
+        pl.col("outcome").is_in(BEGUN) & pl.col("replica").is_null() & (pl.col("end_ns") <= last_ns)
     )
+    if count := nameless.height:
+        reasons.append(f"{plural(count, 'full answer')} since then came without a name, and may be its")
+    unpromised = tuple(Unpromised("ready", why) for why in reasons)
     return Bound(
         (
             Part("rules of the proxy", PROXY_S, "kube-proxy's minSyncPeriod; Kubernetes states no objective"),

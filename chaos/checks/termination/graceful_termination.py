@@ -10,7 +10,8 @@ import polars as pl
 from chaos.checks.base import Summary, finding, judged_since_ns, judged_until_ns, timings_of, unknown, watched
 from chaos.checks.formatting import seconds_words
 from chaos.checks.recovery.client_impact import why_unnamed
-from chaos.checks.termination.in_flight import HeldRequests, Unnamed, held_requests, longest_s, unnamed
+from chaos.checks.termination.in_flight import HeldRequests, held_requests, longest_s
+from chaos.checks.termination.nameless import Unnamed, unnamed
 from chaos.checks.traffic.accounting import account
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import seconds

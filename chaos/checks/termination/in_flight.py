@@ -7,7 +7,7 @@ from functools import partial
 import polars as pl
 
 from chaos.checks.base import timings_of
-from chaos.checks.recovery.client_impact import at_least, first_answer_ns, fresh_connections, names_replicas
+from chaos.checks.recovery.client_impact import at_least, names_replicas
 from chaos.checks.traffic.accounting import hollow_answers
 from chaos.clock import NS, seconds
 from chaos.history import REQUEST_SCHEMA, History
@@ -17,9 +17,21 @@ from chaos.history.facts.replica_counts import node_outages
 from chaos.history.facts.reported_reasons import pod_reports
 from chaos.history.facts.terminations import Ending, endings
 from chaos.history.sli import GOOD
-from chaos.semantics import Termination, Timings, container_probes, termination
+from chaos.semantics import Termination, Timings, termination
 
-__all__ = ["HeldRequests", "Unnamed", "held_requests", "longest_s", "unnamed"]
+__all__ = [
+    "NOTICED_NS",
+    "SLACK_NS",
+    "HeldRequests",
+    "during",
+    "held_requests",
+    "is_error",
+    "longest_s",
+    "others_shaken",
+    "taken",
+]
+
+LEFT = "disconnected"
 
 SLACK_NS = NS // 2
 """Word of a deletion comes over the watch, so that what the deletion did may be known a moment before it."""
@@ -30,16 +42,11 @@ NOTICED_NS = 30 * NS
 ERROR_STATUS, SERVER_ERROR = 400, 500
 """From here on the server fails; below, the request is at fault, or comes too often (RFC 9110, 15.5; RFC 6585)."""
 
-BAD_GATEWAY = 502  # where a server behind gives no valid answer (RFC 9110, 15.6.3)
-
 RARE = 0.01
 """By chance alone no such number of refusals comes more often."""
 
 KEPT = ("intended_ns", "sent_ns", "end_ns", "outcome", "status")
 """What a request of the canary has in common with a user's."""
-
-CROSSED_NS = NS
-"""A request on a kept connection that breaks so soon may have crossed its end on the way."""
 
 FAILED_HOOK = "FailedPreStopHook"
 DEAF_S = 3.0
@@ -57,7 +64,8 @@ class HeldRequests:
         cut: answers that it did not bring to their end.
         errors: requests that it answered after its deletion with a status of 5xx seen nowhere else in the trial,
             whether it had taken them before or took them afterwards.
-        unsure: how many requests ended in a way that says nothing of the replica's end.
+        unsure: how many requests ended in a way that says nothing of the replica's end, as one that is cut does where
+            another workload of the system lost a pod meanwhile.
         node_lost: its node was not Ready meanwhile, so that no kubelet ended it.
         hollow: how many full answers, its own or nobody's, lack a finish reason or tokens, as others have.
         whole_meanwhile: requests were under way while it ended, and each was answered in full by a replica with a name.
@@ -93,57 +101,14 @@ class HeldRequests:
         return self.cut.height + self.errors.height
 
 
-@dataclass(frozen=True, slots=True)
-class Unnamed:
-    """Requests that were lost without an answer that names a replica.
-
-    Attributes:
-        meanwhile: lost while replicas ended, and another had been Ready for long: nobody answered them, or a gateway
-            did in a replica's stead (status 502). Any other error may be any replica's own answer, and kept connections
-            that break at once may have been closed in order.
-        names: those replicas that ended.
-        alone: how many others were lost meanwhile: answered by somebody, or while no other was Ready, or while another
-            turned not Ready, was restarted, or was new and not probed, so that it may have refused them.
-        otherwise: how many were lost while no replica ended: then something else refuses requests, and none can be
-            laid to an end.
-        unanswered: how many clients gave up that had waited while a replica ended.
-    """
-
-    meanwhile: pl.DataFrame
-    names: tuple[str, ...]
-    alone: int
-    otherwise: int
-    unanswered: int
-
-
 def held_requests(history: History) -> tuple[HeldRequests, ...]:
     """What every replica that was deleted held, in order of deletion."""
     timings = timings_of(history)
-    found, requests = endings(history), _taken(history)
+    found, requests = endings(history), taken(history)
     rows = list(map(partial(_by_name if names_replicas(history) else _by_canary, history), found))
     late = pl.concat([one.select("stream", "id") for one in (requests.clear(), *rows)])
     usual = set(_errors(requests.join(late, on=["stream", "id"], how="anti"))["status"])
     return tuple(_held(history, one, its, usual, timings) for one, its in zip(found, rows, strict=True))
-
-
-def unnamed(history: History, ends: Sequence[HeldRequests]) -> Unnamed:
-    """The requests that nobody answered, laid beside the ends of replicas."""
-    windows = [(one.name, *_window(one, history.ended_ns)) for one in ends]
-    # A name that is no replica's, e.g. a router's, is none here.
-    nameless = _taken(history).filter(pl.col("replica").is_null() | pl.lit(value=not names_replicas(history)))
-    lost = nameless.filter(pl.col("outcome").is_in(["refused", "failed", "shed", "truncated"]))
-    given_up = nameless.filter(pl.col("outcome") == "unanswered")
-    waiting = [(pl.col("sent_ns") <= end) & (pl.col("end_ns") >= begin) for _, begin, end in windows]
-    unanswered = given_up.filter(pl.any_horizontal(pl.lit(value=False), *waiting)).height
-    inside = lost.filter(_during([(begin, end) for _, begin, end in windows]))
-    longest_ns = round(max((one.termination.unrouted.worst_s for one in ends), default=0.0) * NS)
-    spans = [span for life in pod_lives(history) for span in life.ready_spans]
-    others = [(begin + longest_ns, history.ended_ns if end is None else end - 1) for begin, end in spans]
-    silent = (~_is_error() | (pl.col("status") == BAD_GATEWAY)) & ~_during(_loading(history)) & ~_crossed(history)
-    meanwhile = inside.clear() if _shaken(history, ends, windows) else inside.filter(_during(others) & silent)
-    names = [name for name, *window in windows if not meanwhile.filter(_during([window])).is_empty()]
-    alone, otherwise = inside.height - meanwhile.height, lost.height - inside.height
-    return Unnamed(meanwhile, tuple(names), alone, otherwise, unanswered)
 
 
 def longest_s(history: History) -> float | None:
@@ -154,7 +119,7 @@ def longest_s(history: History) -> float | None:
 
 
 @once
-def _taken(history: History) -> pl.DataFrame:
+def taken(history: History) -> pl.DataFrame:
     """The requests without those that were refused for themselves (4xx), as a like part of them was before any fault.
 
     A limiter of rates refuses as many whoever ends (RFC 6585). More of them while replicas end, or of those that one
@@ -165,39 +130,52 @@ def _taken(history: History) -> pl.DataFrame:
     ends = [(one.asked_ns - SLACK_NS, one.life.gone_ns or history.ended_ns) for one in endings(history)]
     refused = _errors(history.requests).filter(pl.col("status") < SERVER_ERROR)
     odd = [refused.clear()]
-    groups = refused.filter(_during(ends)).partition_by("stream", "status", "replica", as_dict=True)
+    groups = refused.filter(during(ends)).partition_by("stream", "status", "replica", as_dict=True)
     for (stream, status, replica), rows in groups.items():
         own = (pl.col("stream") == stream) & (pl.lit(value=True) if replica is None else pl.col("replica") == replica)
-        early, asked = before.filter(pl.col("stream") == stream), history.requests.filter(_during(ends) & own).height
+        early, asked = before.filter(pl.col("stream") == stream), history.requests.filter(during(ends) & own).height
         share = _errors(early).filter(pl.col("status") == status).height / max(1, early.height)
         odd += [rows] if at_least(rows.height, share * asked) < RARE else []
     usual = refused.join(pl.concat(odd), on=["stream", "id"], how="anti")
     return history.requests.join(usual, on=["stream", "id"], how="anti")
 
 
+@once
+def others_shaken(history: History) -> tuple[int, ...]:
+    """When a pod of another workload of the system was restarted or turned not Ready: it may have cut any answer."""
+    lives = [life for one in history.roles.values() for life in pod_lives(one)]
+    ends = [end for life in lives for _, end in life.ready_spans if end is not None]
+    return tuple(sorted([*ends, *(at_ns for life in lives for at_ns in life.restarted_ns)]))
+
+
 def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int], timings: Timings) -> HeldRequests:
-    cut = rows.filter((pl.col("outcome") == "truncated") | (pl.col("outcome") == "failed") & ~_is_error())
+    cut = rows.filter((pl.col("outcome") == "truncated") | (pl.col("outcome") == "failed") & ~is_error())
     errors = _errors(rows)
     after = rows.filter(pl.col("sent_ns") > ending.asked_ns)
     last_ns = after["sent_ns"].max()
     until_ns = ending.life.gone_ns or history.ended_ns
+    # Of a client that left nobody knows whether it would have been answered in full.
+    held = (pl.col("sent_ns") <= ending.asked_ns) & (pl.col("end_ns") > ending.asked_ns) & (pl.col("outcome") != LEFT)
     outages = node_outages(history).get(ending.life.node, ())
     strange = errors.filter(~pl.col("status").is_in(list(usual)) & (pl.col("status") >= SERVER_ERROR))
     promised = termination(ending.life.spec, timings, grace_s=ending.grace_s)
     window = (pl.col("end_ns") >= ending.asked_ns - SLACK_NS) & (pl.col("sent_ns") <= until_ns)
-    meanwhile = _taken(history).filter(window & (pl.col("outcome") != "disconnected"))
+    meanwhile = taken(history).filter(window & (pl.col("outcome") != LEFT))
     bare = meanwhile.join(hollow_answers(history), on=["stream", "id"], how="semi")
     whole = meanwhile["outcome"].is_in(GOOD).all() and not meanwhile["replica"].null_count() and bare.is_empty()
     hook, named = _failed_hooks(history).get(ending.life.uid), names_replicas(history)
+    unsure = rows.filter(pl.col("outcome").is_in(["unanswered", "unsent"])).height + errors.height - strange.height
+    if any(ending.asked_ns - NOTICED_NS <= at_ns <= until_ns + NOTICED_NS for at_ns in others_shaken(history)):
+        unsure, cut = unsure + cut.height, cut.clear()
     return HeldRequests(
         ending=ending,
         termination=promised,
-        under_way=rows.filter((pl.col("sent_ns") <= ending.asked_ns) & (pl.col("end_ns") > ending.asked_ns)).height,
+        under_way=rows.filter(held).height,
         accepted=after.height,
         accepted_last_s=seconds(last_ns - ending.asked_ns) if isinstance(last_ns, int) else None,
         cut=cut,
         errors=strange,
-        unsure=rows.filter(pl.col("outcome").is_in(["unanswered", "unsent"])).height + errors.height - strange.height,
+        unsure=unsure,
         hollow=(
             bare.filter(pl.col("replica").fill_null(ending.life.name) == ending.life.name) if named else bare
         ).height,
@@ -212,7 +190,7 @@ def _by_name(history: History, ending: Ending) -> pl.DataFrame:
     """Of all that has its name, what a replica had at its deletion or took afterwards: a later pod may be called so."""
     gone_ns = ending.life.gone_ns or history.ended_ns
     inside = (pl.col("sent_ns") <= gone_ns) & (pl.col("end_ns") >= ending.asked_ns - SLACK_NS)
-    return _taken(history).filter((pl.col("replica") == ending.life.name) & inside)
+    return taken(history).filter((pl.col("replica") == ending.life.name) & inside)
 
 
 def _by_canary(history: History, ending: Ending) -> pl.DataFrame:
@@ -221,13 +199,25 @@ def _by_canary(history: History, ending: Ending) -> pl.DataFrame:
     What was sent so late that it may have come after the deletion says nothing, nor what never reached it.
     """
     held = history.canary.held if history.canary else ()
+    unsure = {"outcome": "unanswered"}
     rows = [
         {"id": number, "stream": "canary", "replica": one.pod, **{key: getattr(one, key) for key in KEPT}}
+        | (unsure if one.outcome == "failed" and one.status is None and _way_broke(history, one.end_ns) else {})
         for number, one in enumerate(held)
         if one.uid == ending.life.uid and one.outcome not in ("unsent", "refused")
         if one.sent_ns <= ending.asked_ns - SLACK_NS and one.end_ns > ending.asked_ns
     ]
     return pl.DataFrame(rows, schema=REQUEST_SCHEMA)
+
+
+def _way_broke(history: History, at_ns: int) -> bool:
+    """Whether an API server, the canary's way to the pods, broke at a moment: for a pod that went on, or a watch."""
+    ending, canary = {one.life.uid for one in endings(history)}, history.canary
+    asked = () if canary is None else (*canary.requests, *canary.held)
+    others = (one for one in asked if one.uid not in ending and one.status is None)
+    lost = any(one.outcome in ("failed", "unsent") and abs(one.end_ns - at_ns) <= NS for one in others)
+    spans = ((one.since_ns - NS, one.until_ns + NS) for one in (*history.gaps, *history.late))
+    return lost or any(begin_ns <= at_ns <= end_ns for begin_ns, end_ns in spans)
 
 
 @once
@@ -252,49 +242,16 @@ def _deaf(ending: Ending, promised: Termination, rows: pl.DataFrame) -> Iterator
         )
 
 
-def _window(one: HeldRequests, ended_ns: int) -> tuple[int, int]:
-    """From the deletion until nothing is sent to the replica any more."""
-    unrouted_ns = one.ending.asked_ns + round(one.termination.unrouted.worst_s * NS)
-    return one.ending.asked_ns - SLACK_NS, max(one.ending.life.gone_ns or ended_ns, unrouted_ns)
-
-
-def _shaken(history: History, ends: Iterable[HeldRequests], windows: Iterable[tuple[str, int, int]]) -> bool:
-    """Whether another replica was restarted or turned not Ready at about that time, and may have refused as well."""
-    ended = {one.ending.life.uid for one in ends}
-    others = [life for life in pod_lives(history) if life.uid not in ended]
-    shocks = [at_ns for life in others for at_ns in life.restarted_ns]
-    shocks += [end for life in others for _, end in life.ready_spans if end is not None]
-    return any(begin <= at_ns <= end + NOTICED_NS for at_ns in shocks for _, begin, end in windows)
-
-
-def _loading(history: History) -> Iterator[tuple[int, int]]:
-    """From when a new replica was called Ready without any probe until it gave an answer: it may not listen yet.
-
-    Without a probe a container is Ready as soon as it runs (Kubernetes, "Pod Lifecycle", section "Container probes").
-    """
-    for life in pod_lives(history):
-        containers = life.spec.get("containers") or ()
-        served = {str(one.get("name", "")) for one in [c for c in containers if c.get("ports")] or containers}
-        blind = any(not (one.startup or one.readiness) for one in container_probes(life.spec) if one.name in served)
-        if blind and life.ready_ns is not None and not life.listed:
-            yield life.ready_ns, first_answer_ns(history, life, life.ready_ns) or history.ended_ns
-
-
-def _crossed(history: History) -> pl.Expr:
-    """Requests on kept connections that broke at once: a server may close these at any time (RFC 9112, 9.3.1)."""
-    soon = pl.col("end_ns") - pl.col("sent_ns") < CROSSED_NS
-    broken = (pl.col("outcome") == "failed") & pl.col("status").is_null() & soon
-    return pl.lit(value=False) if fresh_connections(history) else broken
-
-
-def _during(spans: Iterable[Sequence[int]]) -> pl.Expr:
+def during(spans: Iterable[Sequence[int]]) -> pl.Expr:
+    """Which requests ended within one of these spans."""
     inside = [pl.col("end_ns").is_between(begin, end) for begin, end in spans]
     return pl.any_horizontal(pl.lit(value=False), *inside)
 
 
-def _is_error() -> pl.Expr:
+def is_error() -> pl.Expr:
+    """Which requests were answered with a status of an error."""
     return pl.col("status").fill_null(0) >= ERROR_STATUS
 
 
 def _errors(rows: pl.DataFrame) -> pl.DataFrame:
-    return rows.filter(pl.col("outcome").is_in(["failed", "shed"]) & _is_error())
+    return rows.filter(pl.col("outcome").is_in(["failed", "shed"]) & is_error())

@@ -123,7 +123,9 @@ def _step(history: History, slo: Slo, stream: Stream, *, brief: bool) -> RateSte
     finding = SloMet(slo, within=window)(history)
     users, answer, why = finding.detail, finding.answer, finding.reason
     if brief:
-        answer, why = _in_brief(read_slo(table, slo), _backlog_s(table), (end_ns - stream.begin_ns) / NS)
+        answer, why = _in_brief(
+            read_slo(history.requests.filter(meant), slo), _backlog_s(table), (end_ns - stream.begin_ns) / NS
+        )
     # Late requests arrive in a crowd: what the service makes of that is no measure of it, a FAIL least of all.
     doubts = [*_doubts(history, stream, end_ns), GeneratorHealthy(slo, within=window)(history).reason]
     reason = "; ".join(doubt for doubt in doubts if doubt)
@@ -152,6 +154,10 @@ def _in_brief(reading: SloReading, backlog_s: float, lasted_s: float) -> tuple[A
     One request of each objective may be bad however few there are, unless all have to be good: the hundredth of a dozen
     is none. A queue may hide within the objective in so short a time, so answers may not come ever later.
     """
+    if reading.slo.shed_max is not None:
+        may = max(reading.slo.shed_max > 0, error_budget(1 - reading.slo.shed_max, reading.asked))
+        if reading.shed > may:
+            return Answer.FAIL, f"{reading.shed} of {reading.asked} requests were shed"
     if not reading.valid:
         return Answer.UNKNOWN, "no request was made"
     for objective, bad in ((reading.slo.availability, reading.bad), (reading.slo.goodput, _missed(reading))):

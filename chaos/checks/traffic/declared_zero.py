@@ -11,35 +11,49 @@ from chaos.checks.traffic.accounting import Arrivals
 from chaos.errors import plural
 from chaos.history import History
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
-from chaos.history.sli import BAD, meant_within
+from chaos.history.sli import BAD, GOOD, meant_within
+from chaos.slo import Slo
 
-__all__ = ["without_declared"]
+__all__ = ["turned_away", "without_declared"]
 
 
-def without_declared(history: History, arrivals: Arrivals) -> tuple[Arrivals, tuple[str, ...]]:
+def without_declared(history: History, arrivals: Arrivals, slo: Slo) -> tuple[Arrivals, tuple[str, ...]]:
     """The arrivals without those, and in words how many that were; the same where nothing of the kind was declared.
 
     They count again from when a replica is Ready. If none ever is, that is a doubt: the cold start never ended.
     """
-    if (history.facts.raw.get("autoscaling") or {}).get("at_zero") != "refused":
-        return arrivals, ()
-    turned_away, doubts = pl.lit(value=False), list[str]()
-    bad = BAD & ~pl.col("outcome").is_in(HUNG)
-    for begin_ns, ready_ns in _asleep(history):
-        inside = meant_within(begin_ns, history.ended_ns + 1 if ready_ns is None else ready_ns) & bad
-        turned_away |= inside
-        if ready_ns is None and arrivals.requests.filter(inside).height:
-            doubts.append("requests were refused at zero replicas, and none was Ready again")
-    count = arrivals.requests.filter(turned_away).height
+    away, spans = turned_away(history, slo), list(_declared(history))
+    count = arrivals.requests.filter(away).height
     if not count:
         return arrivals, ()
+    forever = [meant_within(begin_ns, history.ended_ns + 1) for begin_ns, ready_ns in spans if ready_ns is None]
+    never = not arrivals.requests.filter(away, pl.any_horizontal(pl.lit(value=False), *forever)).is_empty()
+    doubts = ["requests were refused at zero replicas, and none was Ready again"] if never else []
     kept = replace(
         arrivals,
         doubts=(*arrivals.doubts, *doubts),
-        requests=arrivals.requests.filter(~turned_away),
-        sure=arrivals.sure.filter(~turned_away),
+        requests=arrivals.requests.filter(~away),
+        sure=arrivals.sure.filter(~away),
     )
     return kept, (f"{plural(count, 'request')} refused at zero replicas, as declared",)
+
+
+def turned_away(history: History, slo: Slo) -> pl.Expr:
+    """Which requests were refused at zero replicas, as declared; of an SLO after retries, to their last attempt."""
+    outcome, end_ns = pl.col("outcome"), pl.lit(history.began_ns)
+    if slo.after_retries:
+        outcome = pl.coalesce("last_outcome", "outcome")
+        end_ns = pl.col("last_end_ns").fill_null(history.began_ns)
+    refused = BAD & ~pl.col("outcome").is_in(HUNG) & ~outcome.is_in((*GOOD, *HUNG))
+    spans = ((a, history.ended_ns + 1 if b is None else b) for a, b in _declared(history))
+    inside = (meant_within(begin_ns, ready_ns) & (end_ns <= ready_ns) for begin_ns, ready_ns in spans)
+    return pl.any_horizontal(pl.lit(value=False), *inside) & refused
+
+
+def _declared(history: History) -> Iterator[tuple[int, int | None]]:
+    """The spans at zero replicas, where the owner declared that requests are refused then."""
+    if (history.facts.raw.get("autoscaling") or {}).get("at_zero") == "refused":
+        yield from _asleep(history)
 
 
 def _asleep(history: History) -> Iterator[tuple[int, int | None]]:

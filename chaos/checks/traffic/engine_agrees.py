@@ -74,7 +74,7 @@ class EngineAgrees:
         sent = history.requests.filter(SENT)
         whole = sent.filter(pl.col("outcome").is_in(GOOD))
         counts = tuple(_counts(history, life) for life in lives)
-        ours = pl.concat([whole.select(ANSWER), _canaries(history)])
+        ours = pl.concat([_answers(sent), _canaries(history)])
         owed = (
             [one for group in _groups(history, lives, ours) for one in group.owed()]
             if any(life.readings for life in lives)
@@ -95,9 +95,21 @@ class EngineAgrees:
         )
 
 
+def _answers(sent: pl.DataFrame) -> pl.DataFrame:
+    """The answers that clients have to their ends, right or wrong: at the first attempt, and at the last of others.
+
+    Nobody knows who gave the last, nor since when it was under way.
+    """
+    ended = (*GOOD, "wrong")
+    first = sent.filter(pl.col("outcome").is_in(ended)).select(ANSWER)
+    last = sent.filter(pl.col("last_outcome").is_in(ended))
+    again = last.select("sent_ns", end_ns="last_end_ns", replica=pl.lit(None, dtype=pl.String()))
+    return pl.concat([first, again])
+
+
 def _canaries(history: History) -> pl.DataFrame:
-    """The answers that canaries have: the servers count them, too."""
-    requests = history.canary.requests if history.canary else ()
+    """The answers that canaries have, the long ones too: the servers count them."""
+    requests = (*history.canary.requests, *history.canary.held) if history.canary else ()
     rows = [(one.sent_ns, one.end_ns, one.pod) for one in requests if one.answered]
     return pl.DataFrame(rows, schema=dict(zip(ANSWER, (pl.Int64, pl.Int64, pl.String), strict=True)), orient="row")
 

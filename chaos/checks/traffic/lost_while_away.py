@@ -14,7 +14,7 @@ from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import covered
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
-from chaos.history.sli import GOOD, SENT
+from chaos.history.sli import BAD
 from chaos.semantics import endpoint_bound
 
 __all__ = ["LostWhileAway", "LostWhileAwayDetail"]
@@ -37,7 +37,8 @@ class LostWhileAway:
     """Every lost request was under way while fewer replicas of the role than desired were Ready.
 
     The time counts from 2 s before the record shows one missing to an endpoint's bound after all are Ready again. What
-    is lost outside it is not that workload's doing: FAIL. UNKNOWN if none was away, and where its record has gaps.
+    is lost outside it is not that workload's doing: FAIL. UNKNOWN if none was away, and where its record has gaps. A
+    client that leaves as it was to has lost nothing.
     """
 
     name: ClassVar[str] = "lost-while-away"
@@ -57,7 +58,7 @@ class LostWhileAway:
         bound_ns = round(endpoint_bound(timings_of(history)).total_s * NS)
         short = ready_replicas(seen).minus(desired_replicas(seen)).spans_below(0)
         spans = [(a, seen.ended_ns if b is None else b) for a, b in short if a <= seen.ended_ns]
-        bad = history.requests.filter(SENT & ~pl.col("outcome").is_in(GOOD))
+        bad = history.requests.filter(BAD)
         ended = pl.col("end_ns").fill_null(history.ended_ns)
         inside = pl.any_horizontal(
             pl.lit(value=False),

@@ -16,7 +16,7 @@ from chaos.history import History
 from chaos.history.coverage import covered
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans
-from chaos.history.sli import GOOD, SENT
+from chaos.history.sli import GIVEN, SENT
 from chaos.semantics import endpoint_bound
 
 __all__ = ["DepartureDetail", "RoutedToReady", "RoutedToReadyDetail"]
@@ -31,7 +31,7 @@ SETTLE = "a replica that leaves under traffic whose answers name their replica, 
 class DepartureDetail:
     """A replica that left the ready endpoints, and what users sent later than the bound, until it was back.
 
-    `named` answers came from it, `elsewhere` were answered in full by others, `gateway` ended with a 502, and nobody
+    `named` answers came from it, `elsewhere` were answered by others, `gateway` ended with a 502, and nobody
     knows of the `unnamed` others where they went.
     """
 
@@ -93,7 +93,7 @@ class RoutedToReady:
         gateway = pl.col("status") == BAD_GATEWAY
         named = table.filter(mine)
         others = table.filter(~mine.fill_null(value=False))
-        well = others.filter(pl.col("outcome").is_in(GOOD) & pl.col("replica").is_not_null())
+        well = others.filter(pl.col("outcome").is_in(GIVEN) & pl.col("replica").is_not_null())
         refused = others.filter(gateway.fill_null(value=False))
         unnamed = others.height - well.height - refused.height
         detail = DepartureDetail(life.name, left_ns, named.height, well.height, refused.height, unnamed)

@@ -12,8 +12,8 @@ from chaos.checks.traffic.accounting import Arrivals, hollow_answers
 from chaos.checks.verdict import Obligation
 from chaos.errors import plural
 from chaos.history import History
-from chaos.history.sli import GOOD, TOKEN_TIMES, VALID, untimed
-from chaos.slo import Slo, SloReading, error_budget
+from chaos.history.sli import GOOD, TOKEN_TIMES, untimed
+from chaos.slo import Slo, SloReading, error_budget, judged_requests
 
 __all__ = ["timed", "under_way", "whole"]
 
@@ -48,8 +48,8 @@ def under_way(history: History, reading: SloReading, span: tuple[int, int]) -> I
     """
     begins = [one.begin_ns for one in history.faults if one.landed_ns is not None]
     begins = [at_ns for at_ns in begins if span[0] <= at_ns < span[1]]
-    before = (pl.col("intended_ns") < span[0]) & (pl.col("end_ns") >= min(begins, default=history.ended_ns + 1)) & VALID
-    met = history.requests.filter(before)
+    before = (pl.col("intended_ns") < span[0]) & (pl.col("end_ns") >= min(begins, default=history.ended_ns + 1))
+    met = judged_requests(history.requests, reading.slo).filter(before)
     lost = met.filter(~pl.col("outcome").is_in(GOOD)).height
     slo, valid = reading.slo, reading.valid
     shares = [(one.over, one.count, 0.99) for one in reading.times.values()]

@@ -123,7 +123,8 @@ class SloMet:
         if isinstance(span, str):
             absent = unknown("window", span, "a trial that has this window")
             return finding(self.name, rule, (), Summary("nothing", limit), nothing=absent)
-        arrivals, declared = without_declared(history, account(history, objective_s=self.slo.shortest_s, span=span))
+        every = account(history, objective_s=self.slo.shortest_s, span=span)
+        arrivals, declared = without_declared(history, every, self.slo)
         meant = history.requests.filter(meant_within(*span)) if span else history.requests
         reading, flowed_s = read_slo(arrivals.requests, self.slo), flowing_s(history, span)
         owed = _owed(reading, arrivals, timed(history, arrivals, self.slo))

@@ -131,9 +131,12 @@ def _moments(history: History, lives: Sequence[EngineLife]) -> Iterator[_Moment]
         return
     # Also those whose outcome nobody waited for: the servers may have them still.
     sent = history.requests.filter(pl.col("sent_ns").is_not_null())
-    canaries = history.canary.requests if history.canary else ()
+    canaries = (*history.canary.requests, *history.canary.held) if history.canary else ()
     starts = sorted([*sent["sent_ns"].to_list(), *(one.sent_ns for one in canaries)])
     ends = sorted([*sent["end_ns"].to_list(), *(one.end_ns for one in canaries)])
+    # A client that tries again may have a request at any time until its last one ended.
+    again = sent.filter(pl.col("last_end_ns").is_not_null())
+    tried, given_up = sorted(again["end_ns"].to_list()), sorted(again["last_end_ns"].to_list())
     times = {life.uid: [one.at_ns for one in life.readings] for life in lives}
     clock = max(lives, key=lambda life: len(life.readings))
     for one in clock.readings:
@@ -147,7 +150,10 @@ def _moments(history: History, lives: Sequence[EngineLife]) -> Iterator[_Moment]
             end,
             sum(reading.running or 0.0 for reading in known),
             max(0, bisect_right(starts, begin) - bisect_left(ends, end)),
-            bisect_right(starts, end) - bisect_left(ends, begin - LAG_NS),
+            bisect_right(starts, end)
+            - bisect_left(ends, begin - LAG_NS)
+            + bisect_right(tried, end)
+            - bisect_left(given_up, begin - LAG_NS),
         )
 
 
@@ -159,7 +165,7 @@ def _others(history: History, since_ns: int) -> str:
         counted = round(sum(risen for risen in ends if risen is not None))
         begins = [one.at_ns for process in processes for one in process.readings if one.at_ns <= since_ns]
         from_ns = min(begins[-1:] or [since_ns]) - LAG_NS
-        canaries = history.canary.requests if history.canary else ()
+        canaries = (*history.canary.requests, *history.canary.held) if history.canary else ()
         ours = history.requests.filter(pl.col("end_ns") >= from_ns).height
         ours += sum(one.end_ns >= from_ns for one in canaries)
         return f"{plural(counted - ours, 'request')} of others ended meanwhile" if counted > ours else ""

@@ -17,7 +17,7 @@ from chaos.history.facts.canary import asked_directly, requests_to, tokens_of
 from chaos.history.facts.offered_load import LoadSpike, load_spikes
 from chaos.history.facts.pod_lifecycles import pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans
-from chaos.history.sli import GOOD, OF_ARRIVALS, SENT, meant_within
+from chaos.history.sli import GIVEN, OF_ARRIVALS, SENT, meant_within
 from chaos.objects.base import Ref, View
 
 __all__ = ["FaultsLanded", "FaultsLandedDetail"]
@@ -123,9 +123,9 @@ def _owed(history: History, fault: Fault, deletions: Mapping[str, int | None]) -
     met = _requests_met(history, fault)
     landed_ns = fault.begin_ns if fault.landed_ns is None else fault.landed_ns
     # One that was sent before, and ended before anything was proved to have happened, met nothing. Nor did one that
-    # another replica answered in full.
+    # another replica was answering.
     pods = [ref.name for ref in fault.victims if ref.kind == "Pod"]
-    elsewhere = pl.col("outcome").is_in(GOOD) & ~pl.col("replica").is_in(pods) if pods else pl.lit(value=False)
+    elsewhere = pl.col("outcome").is_in(GIVEN) & ~pl.col("replica").is_in(pods) if pods else pl.lit(value=False)
     under_way = (pl.col("end_ns") >= landed_ns) & ~elsewhere.fill_null(value=False)
     if met.filter((pl.col("intended_ns") >= fault.begin_ns) | under_way).is_empty():
         yield unknown(fault.id, f"{fault.id}: no request was under way while it was active", SETTLE)

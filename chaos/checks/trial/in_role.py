@@ -10,6 +10,9 @@ from chaos.history import History
 
 __all__ = ["InRole"]
 
+ENGINE = "engine"
+"""The role of the workload that the trial itself is of."""
+
 
 @dataclass(frozen=True, slots=True)
 class InRole:
@@ -28,6 +31,8 @@ class InRole:
     def __call__(self, history: History) -> Finding:
         """Judge the trial as that workload saw it."""
         if (seen := history.roles.get(self.role)) is not None:
+            others = {name: one for name, one in history.roles.items() if name != self.role}
+            seen = replace(seen, roles={**others, ENGINE: history})
             return replace(self.check(seen), check=self.name)
         known = ", ".join(sorted(history.roles)) or "none"
         text = f"no workload of the system had the role {self.role}; recorded: {known}"

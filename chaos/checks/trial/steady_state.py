@@ -17,7 +17,7 @@ from chaos.history import History, Phase, Stream
 from chaos.history.coverage import covered
 from chaos.history.facts.replica_counts import desired_replicas, ready_replicas
 from chaos.history.sli import GOOD, OF_ARRIVALS, VALID, meant_within
-from chaos.slo import Slo, error_budget
+from chaos.slo import Slo, error_budget, judged_requests, read_slo
 
 __all__ = ["SteadyBefore", "SteadyBeforeDetail"]
 
@@ -64,7 +64,7 @@ class SteadyBefore:
         if baseline is not None and baseline.end_ns is not None:
             # Or the first fault began earlier.
             end_ns = min((baseline.end_ns, *(fault.begin_ns for fault in history.faults)))
-            good, valid, under_way = _requests(history, baseline, end_ns)
+            good, valid, under_way = _requests(history, baseline, end_ns, self.slo)
             lowest = ready_replicas(history).min(baseline.begin_ns, end_ns)
             desired = desired_replicas(history).max(baseline.begin_ns, end_ns)
             detail = SteadyBeforeDetail(lowest, desired, valid, good, under_way)
@@ -82,6 +82,7 @@ class SteadyBefore:
             if valid or not _asleep(history, end_ns, detail):
                 owed += [_answers(detail, self.slo, _rate_rps(history, baseline.begin_ns))]
                 owed += _latency(history, baseline, end_ns, self.slo)
+                owed += _shed(history, baseline, end_ns, self.slo)
         why = "no baseline was recorded" if baseline is None else "the baseline never ended"
         return finding(
             self.name,
@@ -101,7 +102,23 @@ def _asleep(history: History, at_ns: int, detail: SteadyBeforeDetail) -> bool:
     return detail.desired_max == 0 and may_be_zero(history, at_ns)
 
 
-def _requests(history: History, baseline: Phase, end_ns: int) -> tuple[int, int, int]:
+def _asked(history: History, baseline: Phase, end_ns: int, slo: Slo | None) -> pl.DataFrame:
+    """The requests of the baseline as the SLO judges them."""
+    table = history.requests.filter(meant_within(baseline.begin_ns, end_ns))
+    return table.filter(VALID) if slo is None else judged_requests(table, slo)
+
+
+def _shed(history: History, baseline: Phase, end_ns: int, slo: Slo | None) -> Iterator[Obligation]:
+    """That no larger share of the baseline's requests was turned away than the SLO allows, or one of few."""
+    if slo is None or slo.shed_max is None:
+        return
+    reading = read_slo(history.requests.filter(meant_within(baseline.begin_ns, end_ns)), slo)
+    words = f"{reading.shed} of {plural(reading.asked, 'request')} shed"
+    kept = reading.shed <= max(slo.shed_max > 0, error_budget(1 - slo.shed_max, reading.asked))
+    yield Obligation("shed", measured=words) if kept else unknown("shed", words, SETTLE)
+
+
+def _requests(history: History, baseline: Phase, end_ns: int, slo: Slo | None) -> tuple[int, int, int]:
     """Good and valid requests of the baseline, and how many may still be answered.
 
     What was still under way as the first fault began may have met it, and is left out if it came to grief; but not if
@@ -109,7 +126,7 @@ def _requests(history: History, baseline: Phase, end_ns: int) -> tuple[int, int,
     request has no record yet while the trial runs, and is waited for; without one at the end it counts as bad.
     """
     intended = pl.col("intended_ns")
-    table = history.requests.filter(meant_within(baseline.begin_ns, end_ns) & VALID)
+    table = _asked(history, baseline, end_ns, slo)
     good = table.filter(pl.col("outcome").is_in(GOOD))
     longest_ns = good.select((pl.col("end_ns") - intended).max()).item() or 0
     bad = table.filter(~pl.col("outcome").is_in(GOOD))
@@ -131,7 +148,7 @@ def _latency(history: History, baseline: Phase, end_ns: int, slo: Slo | None) ->
         return
     objective_ns = round(slo.latency_p99_s * NS)
     intended, ended = pl.col("intended_ns"), pl.min_horizontal("end_ns", pl.lit(_struck_ns(history, end_ns)))
-    table = history.requests.filter(meant_within(baseline.begin_ns, end_ns) & VALID)
+    table = _asked(history, baseline, end_ns, slo)
     slow = table.filter(ended - intended > objective_ns).height
     slow += sum(_unrecorded(history, stream, baseline, end_ns - objective_ns - NS) for stream in history.streams)
     words = f"{slow} of {plural(table.height, 'request')} took longer than {slo.latency_p99_s:g} s"

@@ -54,7 +54,10 @@ def named(requests: pl.DataFrame, watch: Iterable[WatchEvent]) -> pl.DataFrame:
 
 
 def _spans(watch: Iterable[WatchEvent]) -> dict[str, list[tuple[str, int, int | None]]]:
-    """By address the pods that had it: name, since when, and until when (None: to the last)."""
+    """By address the pods that had it: name, since when, and until when (None: to the last).
+
+    Several watches may follow one another, each of other pods.
+    """
     since: dict[tuple[str, str], tuple[str, int]] = {}
     spans: dict[str, list[tuple[str, int, int | None]]] = {}
     for event in watch:

@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,15 @@ def load_history(run: Path) -> History:
         # Two cores: the table is parsed without Python's lock, while the objects of the watch need it.
         table = beside.submit(read_requests, run / "requests.jsonl")
         journal = read_journal(run / "actions.jsonl")
-        watch = read_watch(run / "watch.jsonl", alive_ns=None if journal.finished else journal.last_ns)
+        alive_ns = None if journal.finished else journal.last_ns
+        watch = read_watch(run / "watch.jsonl", alive_ns=alive_ns)
         generator, generator_remark = read_generator(run / "generator.jsonl")
         metrics, metrics_remark = read_metrics(run / "metrics.jsonl")
         metric_values, values_remark = read_metric_values(run / "custom-metrics.jsonl")
         engine, engine_remark = read_engine(run / "engine-metrics.jsonl")
         logs, logs_remark = read_logs(run)
         canary, canary_remark = read_canary(run / "canary.jsonl")
+        roles = {one.name: (one, read_watch(one / "watch.jsonl", alive_ns=alive_ns)) for one in _role_folders(run)}
         requests, requests_remark = table.result()
     last_request_ns = requests["end_ns"].max()
     began_ns, ended_ns = _span(facts, journal, watch, generator, last_request_ns)
@@ -69,18 +72,21 @@ def load_history(run: Path) -> History:
         engine=engine,
         logs=logs,
         notes=(*journal.notes, *(Note(ended_ns, remark) for remark in remarks if remark)),
-        requests=named(requests, watch.events),
+        requests=named(requests, chain(watch.events, *(seen.events for _, seen in roles.values()))),
         canary=canary,
         stopped=journal.stopped,
         finished=journal.finished,
     )
-    return replace(history, roles={one.name: _of_role(history, one) for one in sorted((run / "roles").glob("*"))})
+    return replace(history, roles={name: _of_role(history, *role) for name, role in roles.items()})
 
 
-def _of_role(history: History, folder: Path) -> History:
+def _role_folders(run: Path) -> list[Path]:
+    return sorted((run / "roles").glob("*"))
+
+
+def _of_role(history: History, folder: Path, watch: WatchLog) -> History:
     """The same trial as another workload of the system saw it: its watch, and the faults that hit something of it."""
-    facts, alive_ns = _facts(folder / "trial.json"), None if history.finished else history.ended_ns
-    watch = read_watch(folder / "watch.jsonl", alive_ns=alive_ns)
+    facts = _facts(folder / "trial.json")
     seen = {str((event.object.get("metadata") or {}).get("uid") or "") for event in watch.events} - {""}
     return replace(
         history,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from canary_stories import Asked, held, nameless
+from canary_stories import Asked, asked, held, nameless
 from histories import Story, request
 from histories import at as moment
 from termination_stories import Ending, drained_story, standing
@@ -54,6 +56,21 @@ def test_a_users_request_that_was_lost_meanwhile_fails_all_the_same() -> None:
     )
     finding = judged(story)
     assert finding.answer is Answer.FAIL, finding.line()
+
+
+def test_a_way_that_breaks_for_all_at_once_cut_what_the_victim_had_to_answer() -> None:
+    """The API server went as `a` ended: the canary lost what it had asked another pod, too, or the watch broke."""
+    cut = [(29.0, 31.0, "failed")]
+    for outcome in ("failed", "unsent"):
+        story = ended(*cut)
+        others = asked("b", [(30.5, 30.9, outcome)])
+        finding = judged(story.has(canary=replace(story.parts["canary"], requests=tuple(others))))
+        assert finding.answer is Answer.UNKNOWN, finding.line()
+        assert "says nothing of its end" in finding.reason
+    assert judged(ended(*cut).gap(30.5, 31.5, "Node")).answer is Answer.UNKNOWN
+    well = ended(*cut)
+    others = asked("b", [(30.5, 30.9, "ok"), (40.0, 40.5, "failed")])
+    assert judged(well.has(canary=replace(well.parts["canary"], requests=tuple(others)))).answer is Answer.FAIL
 
 
 def test_one_end_of_two_that_was_held_proves_nothing_of_the_other() -> None:

@@ -6,12 +6,13 @@ from dataclasses import replace
 from functools import partial
 
 import pytest
+from canary_stories import asked
 from engine_stories import VLLM, Values, ended_by, metered, restarted_pod, served_story, values
 from histories import Story, at
 
 from chaos.checks import EngineAgrees
 from chaos.checks.verdict import Answer, Finding
-from chaos.history import EngineRecord
+from chaos.history import Canary, EngineRecord
 
 
 def judged(story: Story) -> Finding:
@@ -124,6 +125,48 @@ def test_a_restart_between_readings_is_no_difference() -> None:
     finding = judged(story)
     assert finding.answer is Answer.PASS, finding.line()
     assert finding.values["clients_whole"] == sum(one["whole"] for one in finding.values["replicas"])
+
+
+def beside_a_cut(story: Story, *, ours: int = 1) -> Story:
+    """One answer that passed for whole was cut off at 50 s, and the server ended others of ours in order."""
+    cut = story.rows[500]["end_ns"]
+
+    def page(uid: str, s: float) -> Values:
+        gone = int(uid == story.rows[500]["replica"][-1] and cut <= at(s))
+        mine = ours if uid == "c" and s > 60 else 0
+        return values(stop=1000 + ended_by(story, uid, s) - gone + mine, abort=gone)
+
+    return metered(story, page)
+
+
+def test_an_answer_that_is_wrong_was_ended_in_order() -> None:
+    """It is none that hides another, which was cut off and passed for whole."""
+    story = served_story()
+    story.fate([599], "wrong")
+    story.rows[599]["replica"] = None
+    finding = judged(beside_a_cut(story))
+    assert finding.answer is Answer.FAIL, finding.line()
+
+
+def test_the_last_attempt_of_a_client_is_an_answer_too() -> None:
+    """Its first failed: the server counts the last as whole, which hides none that was cut off."""
+    story = served_story()
+    story.fate([598], "failed", status=503, attempts=2, last_outcome="ok", last_end_ns=at(61), replica=None)
+    finding = judged(beside_a_cut(story))
+    assert finding.answer is Answer.FAIL, finding.line()
+    whole = served_story().fate([598], "failed", status=503, replica=None)
+    whole.rows[598].update(attempts=2, last_outcome="ok", last_end_ns=at(61))
+    metered(whole, lambda uid, s: values(stop=1000 + ended_by(whole, uid, s) + (uid == "c" and s > 61)))
+    assert judged(whole).answer is Answer.PASS
+
+
+def test_long_answers_of_the_canary_hide_nothing() -> None:
+    """The server counts them among those that it ended in order."""
+    story = served_story().has(canary=Canary("its way", "", (), tuple(asked("c", [(55, 59, "ok")]))))
+    assert judged(beside_a_cut(story)).answer is Answer.FAIL
+    alone = served_story().has(canary=Canary("its way", "", (), tuple(asked("c", [(55, 59, "ok")]))))
+    metered(alone, lambda uid, s: values(stop=1000 + ended_by(alone, uid, s) + (uid == "c" and s > 60)))
+    assert judged(alone).answer is Answer.PASS
 
 
 def test_a_replica_that_was_never_read_is_unknown() -> None:

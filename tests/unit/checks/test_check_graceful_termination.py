@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from histories import PROBED, at, node, pod
+from histories import PROBED, Story, at, node, pod
 from termination_stories import Ending, drained_story, prompt, standing, streams
 
-from chaos.checks import GracefulTermination
+from chaos.checks import GracefulTermination, InRole
 from chaos.checks.verdict import Answer, Finding
 from chaos.history import Gap
 from chaos.history.facts.terminations import endings
@@ -237,3 +238,48 @@ def test_a_grace_that_was_shortened_counts() -> None:
     story = standing().ends("a", 30, None, grace_s=30).ends("a", 32, 36, grace_s=5)
     (ending,) = endings(story.history())
     assert ending.grace_s == 5
+
+
+def test_a_client_that_left_proves_no_end_in_full() -> None:
+    """It went at a token after the deletion: what its replica would have done with the rest nobody knows."""
+    story = standing().stream("a", 28, 31, "disconnected", leaves_after=9).ends("a", 30, 36)
+    finding = judged(story)
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "no request was under way" in finding.reason
+    assert judged(story.stream("a", 28, 32)).answer is Answer.PASS
+
+
+@pytest.mark.parametrize("last", ["truncated", "failed", "refused", "shed", "unanswered"])
+def test_a_last_attempt_that_was_lost_meanwhile_may_have_been_cut(last: str) -> None:
+    """Its first was refused long before; whom the last was with is not on record."""
+    story = drained_story().stream(None, 10, 10.1, "failed", status=502)
+    story.rows[-1].update(attempts=3, last_outcome=last, last_end_ns=at(34))
+    finding = judged(story)
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    story.rows[-1].update(last_outcome="ok")
+    assert judged(story).answer is Answer.PASS
+    story.rows[-1].update(last_outcome=last, last_end_ns=at(20))
+    assert judged(story).answer is Answer.PASS
+
+
+@pytest.mark.parametrize("name", ["a", None])
+def test_what_is_cut_while_a_router_ends_may_be_its_doing(name: str | None) -> None:
+    """A drain takes a replica and the router's pod before it: which of them cut the answer nobody knows."""
+    story = drained_story().stream(name, 28, 31, "truncated")
+    alone = story.history()
+    assert GracefulTermination()(alone).answer is Answer.FAIL
+    router = Story().replicas("x", "y").killed("x", 30.9).history()
+    finding = GracefulTermination()(replace(alone, roles={"router": router}))
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    stood = Story().replicas("x", "y").history()
+    assert GracefulTermination()(replace(alone, roles={"router": stood})).answer is Answer.FAIL
+
+
+def test_what_an_engine_cuts_is_not_laid_to_a_router_that_ends() -> None:
+    """The router's pod ends in order at 30 s, and an engine's is killed a second later."""
+    engine = streams(Ending().replicas("b", "c", "z")).stream("z", 28, 31, "truncated").killed("z", 31)
+    router = Ending().replicas("x", "y").ends("x", 30, 36).history()
+    history = engine.history()
+    seen = replace(router, requests=history.requests, streams=history.streams)
+    finding = InRole("router", GracefulTermination())(replace(history, roles={"router": seen}))
+    assert finding.answer is Answer.UNKNOWN, finding.line()

@@ -58,6 +58,16 @@ def test_a_request_that_began_before_and_was_cut_is_its_doing() -> None:
     assert judged(story).answer is Answer.PASS
 
 
+def test_clients_that_leave_as_they_were_to_lose_nothing() -> None:
+    """They go at their first token while every replica of the router is Ready."""
+    story = lost(engine(), 20, 50, 80, outcome="disconnected")
+    for row in story.rows:
+        row["leaves_after"] = 1 if row["outcome"] == "disconnected" else None
+    finding = judged(story)
+    assert finding.answer is Answer.PASS, finding.line()
+    assert finding.values["lost"] == 0
+
+
 def test_without_an_outage_a_record_or_its_watch_it_is_unknown() -> None:
     """Nothing shows whose doing it was."""
     assert judged(lost(engine(), 31), engine().history()).answer is Answer.UNKNOWN

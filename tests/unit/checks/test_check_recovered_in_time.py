@@ -129,6 +129,26 @@ def test_an_answer_that_never_came_though_it_must_have_been_asked_fails() -> Non
     assert finding.values["late"] == ("first answer",)
 
 
+def test_a_first_answer_without_a_name_may_have_been_in_time() -> None:
+    """The replacement shares its address with another pod, so that its answers name nobody."""
+    story = replaced_story()
+    for row in story.rows:
+        row["replica"] = None if row["replica"] == "model-d" else row["replica"]
+    finding = judged(story)
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "came without a name, and may be its" in finding.reason
+
+
+def test_a_first_answer_to_a_client_that_left_is_one() -> None:
+    """It went at a token, which the replacement had given."""
+    story = replaced_story()
+    for row in story.rows:
+        if row["replica"] == "model-d":
+            row.update(outcome="disconnected", leaves_after=1)
+    finding = judged(story)
+    assert finding.answer is Answer.PASS, finding.line()
+
+
 def test_a_step_that_never_came_fails_once_its_bound_is_over() -> None:
     """No replacement was made within the bound: that stage is late, and those after it were not reached."""
     story = replaced_story()

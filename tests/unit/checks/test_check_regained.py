@@ -91,3 +91,20 @@ def test_answers_are_counted_when_they_end() -> None:
     story = told().fate(range(25), "failed")
     assert answered_rps(story.history(), at(0), at(10)) == pytest.approx(2.5, abs=0.1)
     assert answered_rps(story.history(), at(10), at(10)) is None
+
+
+def test_users_that_are_shed_are_well_up_to_the_share_of_the_slo() -> None:
+    """Beyond it nobody is well again, however quick the answers of the others are."""
+    slo = Slo(availability=0.99, latency_p99_s=2.0, shed_max=0.1)
+
+    def shedding(every: int) -> Story:
+        story = told()
+        return story.fate((row["id"] for row in story.rows[150:450] if row["id"] % every == 0), "shed", status=429)
+
+    assert regained_ns(shedding(11).history(), slo, at(30), at(90)) == at(30)
+    assert regained_ns(shedding(2).history(), slo, at(30), at(90)) is None
+    assert not too_few(shedding(2).history(), slo, at(30), at(90))
+    early = told().fate(range(150, 250), "shed", status=429)
+    found = regained_ns(early.history(), slo, at(30), at(90))
+    assert found is not None
+    assert at(42) < found <= at(50)

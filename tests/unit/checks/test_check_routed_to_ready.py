@@ -43,6 +43,16 @@ def test_one_that_goes_to_the_replica_that_left_fails() -> None:
         assert "1 request went to it by the answers' own word" in finding.reason
 
 
+@pytest.mark.parametrize("outcome", ["disconnected", "wrong"])
+def test_an_answer_of_another_replica_went_there_whatever_it_was_worth(outcome: str) -> None:
+    """A client that left as it was to, and an answer that is no right one, name who gave it all the same."""
+    story = away_story()
+    row_at(story, LATE_S).update(outcome=outcome)
+    assert judged(story).answer is Answer.PASS
+    row_at(story, LATE_S).update(outcome=outcome, replica=None)
+    assert judged(story).answer is Answer.UNKNOWN
+
+
 def test_what_was_sent_before_the_bound_is_nobodys_fault() -> None:
     """A router may take a moment to notice, and an answer as long as it likes."""
     story = away_story()

@@ -177,3 +177,14 @@ def test_a_fault_that_missed_cut_nothing() -> None:
     (fault,) = story.parts["faults"]
     story.has(faults=(replace(fault, landed_ns=None, missed="no pod"),))
     assert SloMet(Slo(availability=0.99), within=InPhase("fault"))(story.history()).answer is Answer.PASS
+
+
+@pytest.mark.parametrize(("last", "answer"), [("failed", Answer.UNKNOWN), ("ok", Answer.PASS)])
+def test_last_attempts_of_clients_are_under_way_as_a_fault_begins(last: str, answer: Answer) -> None:
+    """Of an SLO after retries they decide, whatever came of the first ones before the fault."""
+    story = Story().traffic().fault("a")
+    story.fate(range(280, 300), "failed", attempts=3, last_outcome=last, last_end_ns=at(34))
+    for row in story.rows[280:300]:
+        row["end_ns"] = row["intended_ns"] + 10**7
+    slo = Slo(availability=0.99, after_retries=True)
+    assert SloMet(slo, within=InPhase("fault"))(story.history()).answer is answer

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from canary_stories import asked
 from engine_stories import VLLM, Values, disconnected_story, metered, restarted_pod, served_story, values
-from histories import Story, at
+from histories import Story, at, request
 
 from chaos.checks import SlotsFreed
 from chaos.checks.verdict import Answer, Finding
-from chaos.history import EngineRecord
+from chaos.history import Canary, EngineRecord
 
 
 def judged(story: Story, within_s: float = 5.0) -> Finding:
@@ -92,6 +93,28 @@ def test_a_request_whose_outcome_nobody_waited_for_is_no_leak() -> None:
         return values(running=sum(second - 2 <= s < second + 1 for second in (30.0, 40.0, 50.0)) + (s > 51))
 
     assert judged(metered(story, page, uids=("a",))).answer is Answer.PASS
+
+
+def test_clients_that_try_again_hold_slots_of_their_own() -> None:
+    """Two clients have tried again without an answer since 58 s: what runs for them is no leak."""
+    story = disconnected_story()
+    for number in (7, 8):
+        row = request(number, "steady-1", at(57)) | {"outcome": "failed", "status": 503, "replica": "model-a"}
+        story.rows.append(row | {"attempts": 3, "last_outcome": "unanswered", "last_end_ns": at(119)})
+
+    def page(_uid: str, s: float) -> Values:
+        return values(running=sum(second - 2 <= s < second + 1 for second in (30.0, 40.0, 50.0)) + 2 * (s > 58))
+
+    finding = judged(metered(story, page, uids=("a",)), within_s=10)
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def test_long_answers_of_the_canary_are_no_leak() -> None:
+    """A victim is held with one after the other to the end."""
+    story = disconnected_story(others=lambda s: 1.0 if s > 58 else 0.0)
+    story.has(canary=Canary("its way", "", (), tuple(asked("a", [(58, 119, "ok")]))))
+    finding = judged(story, within_s=10)
+    assert finding.answer is Answer.PASS, finding.line()
 
 
 def test_a_server_that_ended_freed_nothing() -> None:

@@ -159,3 +159,26 @@ def test_some_bad_requests_are_known_before_the_others_end() -> None:
     told.rows = [row for row in told.rows if row["id"] < 200]
     finding = SteadyBefore()(told.has(finished=False).history())
     assert "10 of 150 requests were not answered in full" in finding.reason
+
+
+def test_a_baseline_may_shed_what_the_slo_lets_it_shed() -> None:
+    """A limiter of rates is no unsteadiness where the SLO has a share for it; beyond the share it is."""
+    slo = Slo(availability=0.99, latency_p99_s=1.0, shed_max=0.1)
+    for shed, answer in ((20, Answer.PASS), (21, Answer.UNKNOWN), (200, Answer.UNKNOWN)):
+        told = story(0).fate(BASELINE_IDS[:shed], "shed", status=429)
+        finding = SteadyBefore(slo)(told.history())
+        assert finding.answer is answer, finding.line()
+    assert SteadyBefore(SLO)(story(0).fate(BASELINE_IDS[:20], "shed").history()).answer is Answer.UNKNOWN
+
+
+def test_a_baseline_is_what_clients_got_in_the_end_where_the_slo_says_so() -> None:
+    """Their last attempts were answered in full, or not; in time, or not."""
+    slo = Slo(availability=0.99, latency_p99_s=5.0, after_retries=True)
+    for last, waited_s, answer in (("ok", 1, Answer.PASS), ("failed", 1, Answer.UNKNOWN), ("ok", 6, Answer.UNKNOWN)):
+        told = story(0)
+        for number in BASELINE_IDS[:20]:
+            row = told.rows[number]
+            end_ns = row["intended_ns"] + waited_s * 10**9
+            row.update(outcome="failed", status=503, attempts=2, last_outcome=last, last_end_ns=end_ns)
+        finding = SteadyBefore(slo)(told.history())
+        assert finding.answer is answer, finding.line()

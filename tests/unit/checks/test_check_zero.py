@@ -11,10 +11,11 @@ from zero_stories import from_zero, scaled_object, timed_zero, to_zero
 
 from chaos.checks import ColdStart, EndState, ScaledToZero, SloMet, SteadyBefore
 from chaos.checks.verdict import Answer
-from chaos.history import Phase
+from chaos.history import Canary, CanaryRequest, Phase
 from chaos.history.facts.autoscaler import KIND
 from chaos.objects.scaled_object import SCALED_OBJECT
 from chaos.slo import Slo
+from loadgen.records import TURN
 
 
 def test_zero_within_the_cooldown_passes() -> None:
@@ -212,3 +213,75 @@ def test_a_baseline_at_zero_is_steady_where_that_is_allowed() -> None:
     by_hand = SteadyBefore()(asleep(scaled_object(**NEVER)).history())
     assert by_hand.answer is Answer.UNKNOWN
     assert "no replica was desired" in by_hand.reason
+
+
+def canaried(story: Scaling) -> Scaling:
+    """The canary asks both replicas once a second, all the time that users do not."""
+    asked = [CanaryRequest(f"model-{uid}", uid, at(s), at(s), at(s + 0.1), "ok") for s in range(31, 75) for uid in "ab"]
+    return story.has(canary=Canary("its way", "", tuple(asked)))
+
+
+@pytest.mark.parametrize(
+    ("story", "within_s", "answer"),
+    [
+        (timed_zero(to_zero(75)), None, Answer.UNKNOWN),
+        (timed_zero(to_zero(None)), None, Answer.UNKNOWN),
+        (timed_zero(to_zero()), None, Answer.PASS),
+        (timed_zero(to_zero(None, scaled=scaled_object(**NEVER))), 40, Answer.FAIL),
+    ],
+)
+def test_a_canary_that_goes_on_asking_may_keep_replicas(story: Scaling, within_s: float | None, answer: Answer) -> None:
+    """A trigger that counts requests counts the canary's; what may not go to zero at all stays without it, too."""
+    finding = ScaledToZero(within_s=within_s)(canaried(story).history())
+    assert finding.answer is answer, finding.line()
+    assert ("the canary went on asking" in finding.reason) is (answer is Answer.UNKNOWN)
+
+
+def test_a_client_that_tries_again_asks_all_the_while() -> None:
+    """It was refused at 75 s, and at 90 s its last attempt brought the replica up that it was after."""
+    story = timed_zero(to_zero()).loaded(1, 75, 76)
+    row = story.rows[-1]
+    row.update(outcome="refused", first_token_ns=None, attempts=5, last_outcome="ok", last_end_ns=at(96))
+    story.saw(90, "MODIFIED", deployment(1, spec=ASKING), "Deployment").made("z", 90.1, 95)
+    story.saw(98, "MODIFIED", deployment(0, spec=ASKING), "Deployment").ends(98.1, "z")
+    finding = ScaledToZero()(story.history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+@pytest.mark.parametrize("outcome", ["disconnected", "unsent"])
+def test_who_left_or_never_asked_was_held_all_the_same(outcome: str) -> None:
+    """A client that leaves at its first token was answered; one that was never sent is the generator's own doing."""
+    story = from_zero()
+    row = next(row for row in story.rows if row["intended_ns"] >= at(60))
+    row.update(outcome=outcome, leaves_after=1 if outcome == "disconnected" else None)
+    finding = ColdStart(within_s=30, at_zero="held")(story.history())
+    assert finding.answer is Answer.PASS, finding.line()
+
+
+def test_a_further_turn_that_is_refused_at_zero_is_as_declared() -> None:
+    """A user thought for longer than the cooldown: the next turn is refused like any request then."""
+    story = timed_zero(from_zero(held=False), at_zero="refused")
+    row = {**story.rows[-1], "id": TURN, "turn": 1, "outcome": "refused", "intended_ns": at(60), "sent_ns": at(60)}
+    story.rows.extend(
+        {**row, "id": number + TURN, "end_ns": at(60.1), "first_byte_ns": None, "first_token_ns": None}
+        for number in range(20)
+    )
+    finding = SloMet(SLO)(story.history())
+    assert finding.answer is Answer.PASS, finding.line()
+    for one in story.rows:
+        one["outcome"] = "unanswered" if one.get("turn") else one["outcome"]
+    assert SloMet(SLO)(story.history()).answer is Answer.FAIL
+
+
+def test_a_client_whose_last_attempt_failed_after_zero_is_not_excused() -> None:
+    """It was refused at zero, as declared, and failed once more when a replica was Ready."""
+    story = timed_zero(from_zero(held=False), at_zero="refused")
+    refused = [row for row in story.rows if row["outcome"] == "refused"]
+    for row in refused:
+        row.update(attempts=3, last_outcome="failed", last_end_ns=at(80))
+    in_the_end = Slo(availability=0.99, after_retries=True)
+    assert SloMet(in_the_end)(story.history()).answer is Answer.FAIL
+    assert SloMet(SLO)(story.history()).answer is Answer.PASS
+    for row in refused:
+        row.update(last_outcome="refused", last_end_ns=at(65))
+    assert SloMet(in_the_end)(story.history()).answer is Answer.PASS

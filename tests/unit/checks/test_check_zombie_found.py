@@ -192,3 +192,19 @@ def test_so_many_requests_are_needed_and_no_fewer(endpoints_count: int) -> None:
     needed = requests_needed(endpoints_count)
     assert (1 - 1 / endpoints_count) ** needed < MISSED_MAX
     assert (1 - 1 / endpoints_count) ** (needed - 1) >= MISSED_MAX
+
+
+def nameless(story: Story, name: str) -> Story:
+    """Answers of one replica come without its name: its address is that of another pod, too."""
+    for row in story.rows:
+        row["replica"] = None if row["replica"] == name else row["replica"]
+    return story
+
+
+def test_a_replica_whose_answers_never_name_it_is_not_called_silent() -> None:
+    """It shares its node's address with another pod: full answers without a name may all be its."""
+    story = restarted_story()
+    assert judged(story).answer is Answer.PASS
+    finding = judged(nameless(restarted_story(), "model-b"))
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "full answers came without a name, and may be its" in finding.reason

@@ -90,8 +90,9 @@ def test_what_another_replica_answered_did_not_meet_the_fault() -> None:
     story = struck(end_s=30, latency_s=0.7)
     for row in story.rows:
         row["replica"] = f"model-{'abc'[row['id'] % 3]}" if row["id"] < 290 else "model-b"
-    finding = FaultsLanded()(story.history())
-    assert finding.answer is Answer.UNKNOWN, finding.line()
+    for outcome in ("ok", "disconnected", "wrong"):
+        finding = FaultsLanded()(story.fate(range(290, 300), outcome).history())
+        assert finding.answer is Answer.UNKNOWN, finding.line()
 
 
 @pytest.mark.parametrize(("node", "answer"), [("n1", Answer.PASS), ("n2", Answer.UNKNOWN)])

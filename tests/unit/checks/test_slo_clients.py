@@ -136,6 +136,25 @@ def test_further_turns_that_miss_the_slo_fail(changes: dict[str, object]) -> Non
     assert "further turns" in finding.reason
 
 
+def test_further_turns_that_are_shed_are_held_to_the_share_of_the_slo() -> None:
+    """A share of shed requests takes them out of availability, not out of the SLO."""
+    slo = Slo(availability=0.99, shed_max=0.05)
+    assert judged(talking(Story().traffic(), outcome="shed"), slo).answer is Answer.FAIL
+    story = talking(Story().traffic())
+    for row in story.rows[-10:]:
+        row["outcome"] = "shed"
+    assert judged(story, slo).answer is Answer.PASS
+
+
+def test_one_bad_turn_of_a_few_is_no_share() -> None:
+    """One of 1020 requests was lost: that it was a further turn makes it no worse."""
+    story = talking(Story().traffic(), 20)
+    story.rows[-1]["outcome"] = "truncated"
+    assert judged(story, AVAILABLE).answer is Answer.PASS
+    story.rows[-2]["outcome"] = "truncated"
+    assert judged(story, AVAILABLE).answer is Answer.FAIL
+
+
 def test_good_further_turns_do_not_thin_out_bad_first_ones() -> None:
     """A thousand quick second turns change nothing about first answers that are slow."""
     story = talking(Story().traffic().fate(range(11), "late", end_ns=at(60)), 1000)

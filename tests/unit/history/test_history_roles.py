@@ -5,7 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from histories import WORKLOAD, deployment, kill_story, killed, pod, replica_set
+import pytest
+from histories import WORKLOAD, at, deployment, kill_story, killed, pod, replica_set, request
 from run_folders import TRIAL, Folder
 
 from chaos.checks import InRole, Recovered
@@ -50,6 +51,22 @@ def test_each_workload_has_its_own_record(tmp_path: Path) -> None:
     assert {event.object["metadata"]["uid"] for event in router.watch if event.kind == "Pod"} == {"r"}
     assert router.requests.equals(history.requests)
     assert (router.began_ns, router.ended_ns, router.roles) == (history.began_ns, history.ended_ns, {})
+
+
+@pytest.mark.parametrize(("own", "named"), [("10.0.0.9", "model-r"), ("10.0.0.1", None)])
+def test_an_address_may_be_that_of_a_pod_of_another_workload(own: str, named: str | None, tmp_path: Path) -> None:
+    """A header that gives the router's address names the router; one that it shares with an engine's pod, nobody."""
+    folder = folder_with_router(tmp_path)
+    engine, router = pod("a", ready=True), pod("r", ready=True)
+    engine["status"] |= {"podIP": "10.0.0.1"}
+    router["status"] |= {"podIP": own}
+    folder.watch(listed(deployment(2), "Deployment"), listed(engine, "Pod"))
+    Folder(tmp_path / "roles" / ROUTER).watch(listed(replica_set(1), "ReplicaSet"), listed(router, "Pod"))
+    row = request(0, "steady-1", at(1)) | {"replica": f"{own}:8000"}
+    (tmp_path / "requests.jsonl").write_text(json.dumps(row) + "\n")
+    history = load_history(tmp_path)
+    assert history.requests["replica"].to_list() == [named]
+    assert history.roles[ROUTER].requests["replica"].to_list() == [named]
 
 
 def test_an_older_run_has_no_roles(tmp_path: Path) -> None:

@@ -123,7 +123,7 @@ LEAST = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
         ('[system]\ndeployment = "chat"\n', "the field system.namespace is missing"),
         (
             '[system]\nnamespace = "llm"\n',
-            "give one of deployment, statefulset, workload and roles.engine, and o",
+            "give one of deployment, statefulset, workload and roles.engine, and only one",
         ),
         ('[system]\nnamespace = "llm"\nworkload = "rollouts/chat"\n', "'rollouts' has no group"),
         ('[system]\nnamespace = "llm"\nworkload = "chat"\n', "is no PLURAL.GROUP/NAME"),

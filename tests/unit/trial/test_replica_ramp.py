@@ -44,6 +44,18 @@ def test_one_hiccup_is_no_limit() -> None:
         assert rate_steps(story.history(), SLO, brief=True)[-1].answer is answer
 
 
+@pytest.mark.parametrize(("shed", "answer"), [(0, Answer.PASS), (2, Answer.PASS), (3, Answer.FAIL), (20, Answer.FAIL)])
+def test_a_service_that_sheds_more_than_its_slo_allows_carries_no_more(shed: int, answer: Answer) -> None:
+    """What it answers is quick, and what it turns away is in no figure but the share of its own."""
+    slo = Slo(availability=0.99, latency_p99_s=5.0, shed_max=0.1)
+    story = Story(200).replicas("a").traffic(rate_rps=2, begin_s=5, end_s=25).traffic(rate_rps=2, begin_s=30, end_s=40)
+    for row in story.rows[40 : 40 + shed]:
+        row.update(outcome="shed", status=429)
+    (step,) = rate_steps(story.history(), slo, brief=True)
+    assert step.answer is answer, step.reason
+    assert ("requests were shed" in step.reason) is (answer is Answer.FAIL)
+
+
 def test_a_growing_queue_within_the_objective_is_no_capacity() -> None:
     """Every answer within the SLO, and each later than the one before: a longer step would break."""
     story = Story(200).replicas("a").traffic(rate_rps=2, begin_s=5, end_s=25).traffic(rate_rps=4, begin_s=30, end_s=40)
