@@ -19,7 +19,7 @@ from chaos.cli.app import app
 from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
 from chaos.errors import ClusterRefused
 from chaos.faults import targets
-from chaos.faults.permissions import Right, deploying_rights
+from chaos.faults.permissions import ENGINE_METRICS, Right, deploying_rights
 from chaos.faults.scenario_analysis import activity_of
 from chaos.lab.control_plane.authorization import audit_flags, refused
 from chaos.lab.control_plane.build import kube_program
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.timed
 
 pytest_plugins = ["pytester"]
 
-KILL = deploying_rights([activity_of(faults.PodKill)], proxied=False, claims=False)
+KILL = deploying_rights([activity_of(faults.PodKill), ENGINE_METRICS], proxied=False, claims=False)
 
 CONFTEST = """
 import pytest

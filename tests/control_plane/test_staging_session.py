@@ -84,7 +84,7 @@ def test_without_consent_scenarios_are_skipped_with_the_command(pytester: pytest
     out = " ".join(result.stdout.str().split())
     assert f"kubectl annotate namespace {staging.namespace} gameday.dev/adopt=enabled" in out
     assert "the scenario needs autoscale, which the system does not have" in out
-    assert "the cluster has 3 nodes, the scenario needs 9" in out
+    assert "the cluster has 3 open nodes, the scenario needs 9" in out
     assert written == []
 
 

@@ -207,20 +207,20 @@ def _held(reach: Reach, behaviour: Behaviour, change: scaling.Rescale, proposals
             one.replicas,
             change.before,
             behaviour,
-            lowest=extreme if lowest else one.replicas,
-            highest=one.replicas if lowest else extreme,
+            lowest=extreme if lowest and extreme is not None else one.replicas,
+            highest=one.replicas if lowest or extreme is None else extreme,
         )
         for one in proposals
         if one.replicas is not None
-        for extreme in extremes or {one.replicas}
+        for extreme in extremes or {None}
     }
 
 
-def _extremes(reach: Reach, change: scaling.Rescale, window_s: float, *, lowest: bool) -> set[int]:
+def _extremes(reach: Reach, change: scaling.Rescale, window_s: float, *, lowest: bool) -> set[int | None]:
     """The highest (or lowest) recommendations that the syncs of a window may have left; empty without a window.
 
     In every stretch of a sync period and a little more there was a sync, so the highest is no lower than the lowest of
-    what that stretch allows, for each stretch.
+    what that stretch allows, for each stretch. A window that is shorter may have had none: None.
     """
     begin_ns = max(reach.life.first_ns, change.at_ns - round(window_s * NS))
     moments = range(begin_ns + STEP_NS, change.at_ns - BEFORE_NS, STEP_NS) if window_s else range(0)
@@ -235,11 +235,12 @@ def _extremes(reach: Reach, change: scaling.Rescale, window_s: float, *, lowest:
     if window_s and not reach.life.listed and begin_ns == reach.life.first_ns:
         found = desired_replicas(reach.history).value_at(begin_ns) or 0
         sure, everything = [*sure, frozenset({found})], everything | {found}  # its first recommendation
+    none: set[int | None] = set() if stretches or sure else {None}
     if lowest:
         ceiling = min((max(stretch) for stretch in sure), default=max(everything, default=0))
-        return {number for number in everything if number <= ceiling}
+        return none | {number for number in everything if number <= ceiling}
     floor = max((min(stretch) for stretch in sure), default=0)
-    return {number for number in everything if number >= floor}
+    return none | {number for number in everything if number >= floor}
 
 
 def _numbers(stretch: frozenset[int | None]) -> frozenset[int]:

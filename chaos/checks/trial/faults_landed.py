@@ -12,6 +12,7 @@ from chaos.checks.verdict import Evidence, Finding, Obligation
 from chaos.clock import seconds
 from chaos.errors import plural
 from chaos.history import Fault, History
+from chaos.history.cache import once
 from chaos.history.coverage import covered, earliest_ns
 from chaos.history.facts.canary import asked_directly, requests_to, tokens_of
 from chaos.history.facts.offered_load import LoadSpike, load_spikes
@@ -67,8 +68,7 @@ class FaultsLanded:
         elif spikes:
             words = ", ".join(spike.words for spike in spikes)
             measured = f"no fault; the load rose from {words}, {plural(sent, 'request')} sent meanwhile"
-        deletions = _deletions(history)
-        owed = [one for fault in history.faults for one in _owed(history, fault, deletions)]
+        owed = [one for fault in history.faults for one in _owed(history, fault)]
         owed += [_risen(history, spike) for spike in spikes if sent]
         if history.facts.dry_run and (self.needed or history.faults):
             owed.append(unknown("the faults", "a dry run (--gameday-dry-run) injects nothing", SETTLE))
@@ -117,7 +117,7 @@ def _requests_met(history: History, fault: Fault) -> pl.DataFrame:
     return history.requests.filter(under_way & SENT)
 
 
-def _owed(history: History, fault: Fault, deletions: Mapping[str, int | None]) -> Iterator[Obligation]:
+def _owed(history: History, fault: Fault) -> Iterator[Obligation]:
     """What one fault owes: its landing, requests that it met, and victims that were hit and served somebody."""
     yield _landing(fault)
     met = _requests_met(history, fault)
@@ -137,9 +137,19 @@ def _owed(history: History, fault: Fault, deletions: Mapping[str, int | None]) -
         yield unknown(fault.id, f"{fault.id}: it had no victim", SETTLE)
     killed = _killed(history, fault)
     for victim in dict.fromkeys((*killed, *(ref for ref in fault.victims if ref.kind == "Pod"))):
-        doubt = _unconfirmed(fault, victim, deletions) if victim in killed else ""
-        doubt = doubt or _unserving(history, fault, victim)
+        seen = _seeing(history, victim)
+        doubt = _unconfirmed(fault, victim, _deletions(seen)) if victim in killed else ""
+        # What another workload of the system answered bears no name of its own.
+        doubt = (
+            doubt or _unrouted(seen, fault, victim) or (_unserving(history, fault, victim) if seen is history else "")
+        )
         yield unknown(victim.name, f"{fault.id}: {doubt}", SETTLE) if doubt else Obligation(victim.name, measured="hit")
+
+
+def _seeing(history: History, victim: Ref) -> History:
+    """The record that knows a victim: that of the workload of the system that it belongs to."""
+    others = (one for one in history.roles.values() if any(life.uid == victim.uid for life in pod_lives(one)))
+    return next(others, history)
 
 
 def _bare(history: History, fault: Fault) -> str:
@@ -166,17 +176,31 @@ def _landing(fault: Fault) -> Obligation:
     return replace(one, measured=words, evidence=evidence)
 
 
-def _unserving(history: History, fault: Fault, victim: Ref) -> str:
-    """Why users cannot have met a victim, empty if they can: it was no ready endpoint, or never asked."""
-    if not victim.uid or any(
-        life.uid == victim.uid and not life.ready_at(fault.begin_ns) for life in pod_lives(history)
-    ):
+def _was_ready(history: History, fault: Fault, victim: Ref) -> bool:
+    """Whether a victim is known to have been no pod that was not Ready anyhow."""
+    unready = (life.uid == victim.uid and not life.ready_at(fault.begin_ns) for life in pod_lives(history))
+    return bool(victim.uid) and not any(unready)
+
+
+def _routed(history: History, fault: Fault) -> bool:
+    """Whether the record has the endpoints of when a fault began."""
+    return bool(endpoint_spans(history)) and covered(history, "EndpointSlice", fault.begin_ns, fault.begin_ns)
+
+
+def _unrouted(history: History, fault: Fault, victim: Ref) -> str:
+    """That a victim was no ready endpoint before, so that nobody can have met it; empty if it was."""
+    if not _was_ready(history, fault, victim) or not _routed(history, fault):
         return ""
-    spans = endpoint_spans(history)
-    seen = bool(spans) and covered(history, "EndpointSlice", fault.begin_ns, fault.begin_ns)
-    if seen and not any(begin_ns <= fault.begin_ns for begin_ns, _ in spans.get(victim.uid, ())):
-        return f"victim {victim.name} was never among the ready endpoints before, so it served nobody"
-    own = _answers_of(history, victim)
+    spans = endpoint_spans(history).get(victim.uid, ())
+    before = any(begin_ns <= fault.begin_ns for begin_ns, _ in spans)
+    return "" if before else f"victim {victim.name} was never among the ready endpoints before, so it served nobody"
+
+
+def _unserving(history: History, fault: Fault, victim: Ref) -> str:
+    """Why users cannot have met a victim that was a ready endpoint, empty if they can: it was never asked."""
+    if not _was_ready(history, fault, victim):
+        return ""
+    seen, own = _routed(history, fault), _answers_of(history, victim)
     if seen and own.filter(pl.col("end_ns") >= fault.begin_ns).is_empty() and not _reached(history, fault, victim):
         return f"victim {victim.name} had left the ready endpoints before, so it served nobody any more"
     if names_replicas(history):
@@ -235,6 +259,7 @@ def _unconfirmed(fault: Fault, victim: Ref, deletions: Mapping[str, int | None])
     return ""
 
 
+@once
 def _deletions(history: History) -> Mapping[str, int | None]:
     """For each pod in the watch log, by UID, the earliest moment at which its deletion may have been accepted."""
     deletions: dict[str, int | None] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from autoscaler_stories import Scaling, hpa, spike_story
 
 from chaos.checks import DecisionsRecomputed
@@ -57,6 +58,16 @@ def test_a_fall_before_its_window_is_not_reached() -> None:
     story.used(0, 50, 120, *"abcd").used(50, 150, 40, *"abcd")
     late = judged(story.rescaled(85, 2, measured=20))
     assert late.answer is Answer.PASS, late.line()
+
+
+@pytest.mark.parametrize(("window_s", "answer"), [(5, Answer.PASS), (20, Answer.FAIL)])
+def test_a_window_as_short_as_a_sync_may_have_had_none(window_s: int, answer: Answer) -> None:
+    """The last look may be a whole sync period ago, and its recommendation just out of the window."""
+    scaler = hpa(4, measured=60, window_s=window_s)
+    story = Scaling(150).stands("a", "b", "c", "d", scaler=scaler).loaded(1, 0, 145)
+    story.used(0, 50, 120, *"abcd").used(50, 150, 40, *"abcd")
+    finding = judged(story.rescaled(52, 2, measured=20, window_s=window_s))
+    assert finding.answer is answer, finding.line()
 
 
 def test_the_limits_need_no_metrics() -> None:
