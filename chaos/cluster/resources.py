@@ -83,6 +83,7 @@ KINDS: Mapping[str, Kind] = {
         Kind("EndpointSlice", "discovery.k8s.io/v1", "endpointslices"),
         Kind("NetworkPolicy", "networking.k8s.io/v1", "networkpolicies"),
         Kind("Lease", "coordination.k8s.io/v1", "leases"),
+        Kind("APIService", "apiregistration.k8s.io/v1", "apiservices", namespaced=False),
         Kind("StorageClass", "storage.k8s.io/v1", "storageclasses", namespaced=False),
         Kind("PriorityClass", "scheduling.k8s.io/v1", "priorityclasses", namespaced=False),
         Kind("Role", "rbac.authorization.k8s.io/v1", "roles"),

@@ -1,5 +1,6 @@
 """Faults: what is done to a system on purpose, one kind a module."""
 
+from chaos.faults.autoscaler_restart import AutoscalerRestart
 from chaos.faults.base import Awaited, Disruption, Fault, Injection, Until
 from chaos.faults.budget_change import BudgetChange
 from chaos.faults.cluster_upgrade import ClusterUpgrade
@@ -9,10 +10,12 @@ from chaos.faults.infrastructure import (
     ClusterUpgrader,
     CommandInfrastructure,
     Infrastructure,
+    MetricsPath,
     NodeInfrastructure,
     PodNetwork,
 )
 from chaos.faults.memory_hog import MemoryHog
+from chaos.faults.metrics_down import MetricsDown
 from chaos.faults.network_partition import NetworkPartition
 from chaos.faults.node_down import NodeDown
 from chaos.faults.node_drain import NodeDrain
@@ -26,6 +29,7 @@ from chaos.faults.scale import Scale
 
 __all__ = [
     "ALL_FAULTS",
+    "AutoscalerRestart",
     "Awaited",
     "BadRollout",
     "BudgetChange",
@@ -39,6 +43,8 @@ __all__ = [
     "Infrastructure",
     "Injection",
     "MemoryHog",
+    "MetricsDown",
+    "MetricsPath",
     "NetworkPartition",
     "NodeDown",
     "NodeDrain",
@@ -72,5 +78,7 @@ ALL_FAULTS: tuple[type[Fault], ...] = (
     MemoryHog,
     NetworkPartition,
     NodeDown,
+    MetricsDown,
+    AutoscalerRestart,
 )
 """Every kind of fault that the suite has."""

@@ -81,6 +81,7 @@ class Fault(ABC):
         name: The kind, in the record and as the word by which owners allow it, e.g. `pod-kill`.
         permissions: What it needs of the API server beside what every trial does.
         hits_nodes: Its victims are nodes, so each node's owner is asked as well.
+        hits_none: Nothing of the system goes by it, so that no replica need be allowed to be down.
         evicts: It asks for evictions, so a disruption budget that is spent already is in its way.
         silent: Its victims may read as Ready while it is active, and serve nobody all the same.
         if_run_dies: What becomes of it where the run is killed and nobody comes back; empty: nothing is left to undo.
@@ -93,6 +94,7 @@ class Fault(ABC):
     name: ClassVar[str]
     permissions: ClassVar[tuple[Right, ...]] = ()
     hits_nodes: ClassVar[bool] = False
+    hits_none: ClassVar[bool] = False
     evicts: ClassVar[bool] = False
     silent: ClassVar[bool] = False
     if_run_dies: ClassVar[str] = BY_UNDO

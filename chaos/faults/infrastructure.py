@@ -18,10 +18,12 @@ from chaos.objects.process import ProcessView
 __all__ = [
     "NO_CLUSTER_UPGRADE",
     "NO_INFRASTRUCTURE",
+    "NO_METRICS_PATH",
     "NO_NODE_INFRASTRUCTURE",
     "ClusterUpgrader",
     "CommandInfrastructure",
     "Infrastructure",
+    "MetricsPath",
     "NodeContainers",
     "NodeInfrastructure",
     "OwnMeans",
@@ -32,6 +34,8 @@ __all__ = [
 NO_NODE_INFRASTRUCTURE = "nothing here can switch a node off: give --gameday-node-off and --gameday-node-on"
 
 NO_CLUSTER_UPGRADE = "nothing here can upgrade the cluster: only the lab's own infrastructure can"
+
+NO_METRICS_PATH = "what autoscalers see and who scales serves the whole cluster: only the lab's may be stopped"
 
 COMMAND_S = 180.0
 """A cloud takes a minute or two to stop a machine."""
@@ -163,6 +167,28 @@ class ClusterUpgrader(Protocol):
         """Replace what Kubernetes runs on a drained node, and wait until it is Ready. Return as the others do."""
 
 
+class MetricsPath(Protocol):
+    """What autoscalers see by, program by program, and the controller that scales. All may be called again."""
+
+    def objection(self, program: str) -> str:
+        """Why a program cannot be stopped here, with what would help; empty if it can."""
+
+    def stop(self, program: str) -> str:
+        """Have it stand still. Return an empty string, or why it does not."""
+
+    def go_on(self, program: str) -> str:
+        """Let it go on. Return an empty string, or why it does not."""
+
+    def stands_still(self, program: str) -> bool:
+        """Whether the kernel says that it does."""
+
+    def autoscaler(self) -> str:
+        """Which process the autoscaler's controller is, in words that no other has; empty if it does not run."""
+
+    def restart_autoscaler(self) -> str:
+        """End that controller and start it anew. Return an empty string, or why it does not run."""
+
+
 @dataclass(frozen=True, slots=True)
 class Infrastructure:
     """What there is of a cluster beside its API.
@@ -174,6 +200,7 @@ class Infrastructure:
         probes: Drops kubelets' requests; None where nothing can.
         own: What the user's file says of the server.
         upgrade: Upgrades the cluster; None where nothing can.
+        metrics: Stops what autoscalers see by; None where nothing may.
     """
 
     nodes: NodeInfrastructure | None = None
@@ -182,6 +209,7 @@ class Infrastructure:
     probes: ProbeFilter | None = None
     own: OwnMeans = OwnMeans()
     upgrade: ClusterUpgrader | None = None
+    metrics: MetricsPath | None = None
 
 
 NO_INFRASTRUCTURE = Infrastructure()

@@ -86,6 +86,7 @@ class Activity:
         workload_kind: The only kind of workload that it can change, empty for any.
         reads: It changes nothing, so that nobody's consent is asked.
         if_run_dies: What becomes of it where the run is killed and nobody comes back; empty: nothing is left.
+        hits_none: Nothing of the system goes by it, so that no replica need be allowed to be down.
     """
 
     name: str
@@ -95,6 +96,7 @@ class Activity:
     workload_kind: str = ""
     reads: bool = False
     if_run_dies: str = ""
+    hits_none: bool = False
 
 
 EXEC = rights("create get", "Pod", "exec")

@@ -35,6 +35,7 @@ def activity_of(fault: type[Fault]) -> Activity:
         fault.evicts,
         fault.workload_kind,
         if_run_dies=fault.if_run_dies,
+        hits_none=fault.hits_none,
     )
 
 

@@ -15,6 +15,8 @@ ACTION_NAMES = frozenset(
         # of nodes
         *("cordon", "uncordon", "node-off", "node-on"),
         *("upgrade-api-server", "end-api-server", "upgrade-controllers", "upgrade-node"),
+        # of what autoscalers see by
+        *("stop-metrics", "continue-metrics", "restart-autoscaler"),
         # of the network
         *("cut-off", "reconnect", "mark", "unmark", "drop-probes", "pass-probes"),
         # of a Deployment and a disruption budget

@@ -21,6 +21,7 @@ from chaos.lab.host.processes import entering, in_netns, processes_recorded, ter
 from chaos.lab.images.containerd_root import has_image, import_image
 from chaos.lab.images.image_names import full_name
 from chaos.lab.images.oci import image_names
+from chaos.lab.metrics_path import continue_all
 from chaos.lab.nodes.containers import thaw_all
 from chaos.lab.nodes.infrastructure import reconnect_all, restore_all
 from chaos.lab.nodes.probes import pass_all_probes
@@ -94,7 +95,7 @@ class Lab:
         """Give nodes, pods and containers back what a killed run took, unless somebody who may mean it uses the lab."""
         if read_facts(self.paths.facts) is None or users(self.paths.uses):
             return
-        if mended := (*restore_all(), *reconnect_all(), *thaw_all(), *pass_all_probes()):
+        if mended := (*restore_all(), *reconnect_all(), *thaw_all(), *pass_all_probes(), *continue_all()):
             with progress.step(f"given back what a killed run had taken: {', '.join(mended)}"):
                 pass
 

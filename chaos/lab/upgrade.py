@@ -6,11 +6,8 @@ connections are led to it, and the former ends when it is asked to. etcd and met
 
 from __future__ import annotations
 
-import os
-import signal
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 from chaos.errors import LabError, TimedOut
 from chaos.lab.control_plane.api import suite_api
@@ -118,7 +115,7 @@ class LabUpgrader:
         if any(process.name == name for process in processes_recorded(self._paths.processes)):
             return
         former = self._api_servers()[-1]
-        argv = _argv(former)
+        argv = former.argv()
         ports = [int(word.removeprefix(PORT_FLAG)) for word in argv if word.startswith(PORT_FLAG)]
         port = max(ports) + 1
         own = [f"{PORT_FLAG}{port}" if word.startswith(PORT_FLAG) else word for word in argv]
@@ -147,7 +144,7 @@ class LabUpgrader:
         launcher = self._launcher(target)
         for name in CONTROLLERS:
             former = self._recorded(name)
-            argv = _argv(former)
+            argv = former.argv()
             self._end(former)
             launcher.run(name, [launcher.kube, *argv], group=CONTROL_GROUP, namespaces=in_netns(CONTROL))
         write_facts(replace(facts, release=Release(target, facts.release.nodes)), self._paths.facts)
@@ -159,7 +156,7 @@ class LabUpgrader:
         places = {"kubelet": node_namespaces(machine, keeper), "kube-proxy": in_netns(machine.netns)}
         for program, namespaces in places.items():
             former = self._recorded(f"{program}-{node}")
-            argv = _argv(former)
+            argv = former.argv()
             self._end(former)
             launcher.run(former.name, [launcher.node_kube, *argv], group=f"{node}/system", namespaces=namespaces)
         version = kubernetes_version(target)
@@ -191,14 +188,7 @@ class LabUpgrader:
     def _end(self, process: Process) -> None:
         """End a program. Its record goes first: a lab whose programs are not all alive reads as broken."""
         (self._paths.processes / f"{process.name}.json").unlink(missing_ok=True)
-        if not process.alive():
-            return
-        os.kill(process.pid, signal.SIGTERM)
-        try:
-            until(lambda: not process.alive(), deadline_s=END_S, awaited=f"{process.name} to end")
-        except TimedOut:
-            if process.alive():
-                os.kill(process.pid, signal.SIGKILL)
+        process.end(END_S)
 
 
 def _said(action: Callable[[], None]) -> str:
@@ -208,14 +198,6 @@ def _said(action: Callable[[], None]) -> str:
     except (LabError, TimedOut, OSError) as error:
         return str(error)
     return ""
-
-
-def _argv(process: Process) -> list[str]:
-    """What a program of the lab that runs was given, without its own path: `kubelet --config=…`."""
-    words = Path(f"/proc/{process.pid}/cmdline").read_bytes().decode().split("\0")[:-1]
-    if len(words) < 2:
-        raise LabError(f"{process.name} does not run any more", "gameday lab logs")
-    return words[1:]
 
 
 def _is_ready(node: View) -> bool:

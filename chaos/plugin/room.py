@@ -112,7 +112,7 @@ def lacks_of_room(node: pytest.Item, room: Room, activities: Iterable[Activity])
     needs = _needs(node)
     done = tuple(one for one in activities if not one.reads and one.name != LOAD.name)
     yield from _replicas(room, needs)
-    if "at_once_min" in needs or done:
+    if "at_once_min" in needs or any(not one.hits_none for one in done):
         yield from _at_once(room, needs, done)
     yield from _budget(room, needs)
     yield from _nodes(room, needs, hit=any(one.hits_nodes for one in done))

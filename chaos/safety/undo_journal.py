@@ -54,6 +54,7 @@ UndoKind = Literal[
     "reconnect-pod",
     "node-on",
     "delete-job",
+    "continue-metrics",
 ]
 
 
@@ -65,10 +66,10 @@ class UndoEntry:
         target: The object that it is done to.
         manual: The command by which a person does it.
         detail: Plain data of the kind: `path` (a JSON pointer), `before`, `wanted` and `action` of a part of an object,
-            and `also`, what changes within it want that have not ended; `container`, `container_id`, `process` and
-            `signal` of a process, `own_end_s`, how long after the run's last sign of life it is undone in the container
-            itself, and `through` which other container it was sent; `pod` of a policy; `node`, `address` and `port` of
-            a pod below the API. Never a command: whoever writes to the cluster could have a host or container run it.
+            `also`, what changes within it want that have not ended; `container`, `container_id`, `process`, `signal` of
+            a process, `own_end_s`, how long after the run's last sign of life it is undone in the container itself,
+            `through` which other container it was sent; `pod` of a policy; `node`, `address`, `port` of a pod below the
+            API; `program` that shows metrics. Never a command: a host or container could have to run it.
         fault: The fault whose action it undoes.
         deadline_ns: UTC epoch nanoseconds after which its run counts as dead, unless it renewed the entry.
         key: Its key in the run's undo journal; empty for one that this process made itself, which is trusted.
@@ -86,7 +87,8 @@ class UndoEntry:
     def identity(self) -> str:
         """What makes two entries one: the same thing to be undone on the same object."""
         target, detail = self.target, self.detail
-        which = detail.get("path") or f"{detail.get('container', '')}/{detail.get('process', '')}"
+        named = (str(detail.get(name, "")) for name in ("container", "process", "program"))
+        which = detail.get("path") or "/".join(named)
         return f"{self.kind} {target.kind} {target.namespace}/{target.name} {target.uid} {which}"
 
     def text(self) -> str:
@@ -191,9 +193,7 @@ class NoUndoLog:
 
 
 class ClusterUndoLog:
-    """One run's undo journal for a system in `namespace`; safe to use from many threads.
-
-    Its entries are renewed while this process lives.
+    """One run's undo journal for a system in `namespace`, renewed while this process lives; safe to use from threads.
 
     `deadline_s`: how long after the last time the run counts as dead; 0 or less: at once, and nothing is renewed.
     """

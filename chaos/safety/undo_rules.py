@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from chaos.safety.undo_journal import ALSO_MAX, TEXT_MAX, UndoEntry, UndoKind
 
-__all__ = ["BACK_SIGNALS", "RULES", "Rule", "by_hand", "refusal"]
+__all__ = ["BACK_SIGNALS", "METRICS_PROGRAMS", "RULES", "Rule", "by_hand", "refusal"]
 
 PROTECTED_PREFIX = "kube-"
 """Namespaces that begin so are Kubernetes' own."""
@@ -27,6 +27,11 @@ WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]*")
 
 BACK_SIGNALS = ("USR1", "USR2", "HUP", "WINCH", "CONT")
 """Signals by which a process may be told to take something back: none that ends or stops every process."""
+
+METRICS_PROGRAMS = ("metrics-server", "prometheus", "prometheus-adapter", "keda-adapter")
+"""What shows autoscalers their metrics, and may be stopped: to go on harms none of them."""
+
+OF_NO_NAMESPACE = ("Node", "APIService")
 
 REPLICAS_MAX = 10_000
 
@@ -52,6 +57,10 @@ def _address(value: object) -> bool:
 
 def _back_signal(value: object) -> bool:
     return value in BACK_SIGNALS
+
+
+def _metrics_program(value: object) -> bool:
+    return value in METRICS_PROGRAMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +109,7 @@ RULES: Mapping[UndoKind, Rule] = {
     "reconnect-pod": Rule({"Pod": ()}, details=NODE),
     "delete-policy": Rule({"NetworkPolicy": ()}, made="gameday-cut-", more=("pod",)),
     "delete-job": Rule({"Job": ()}, made="gameday-load-"),
+    "continue-metrics": Rule({"APIService": ()}, details={"program": _metrics_program}),
 }
 
 
@@ -129,6 +139,7 @@ def by_hand(entry: UndoEntry) -> str:
         "restore-part": f"kubectl edit poddisruptionbudget {there}",
         "delete-policy": f"kubectl delete networkpolicy {there}",
         "delete-job": f"kubectl delete job {there}",
+        "continue-metrics": "gameday lab up",
     }.get(entry.kind, "gameday undo")
 
 
@@ -148,7 +159,7 @@ def _objections(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str]:
         return
     if not _name(target.name):
         yield f"{what}: that is no name of an object"
-    if target.namespace != ("" if target.kind == "Node" else namespace):
+    if target.namespace != ("" if target.kind in OF_NO_NAMESPACE else namespace):
         yield f"{what}: it is in namespace {target.namespace!r}, the journal is about {namespace}"
     if namespace.startswith(PROTECTED_PREFIX):
         yield f"{what}: namespace {namespace} is Kubernetes' own"

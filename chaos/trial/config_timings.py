@@ -39,6 +39,9 @@ class AutoscalingPart(Written):
     """What the owner says of the autoscaling: `at_zero`, what becomes of requests while there is no replica.
 
     `refused`: users are told at once; `held`: a router or an activator keeps them until a replica can answer.
+    `room` for as many replicas as the autoscaler may set: `present`, on the nodes that are there; `grows`, a node
+    autoscaler makes it.
     """
 
     at_zero: Literal["refused", "held"] | None = None
+    room: Literal["present", "grows"] | None = None

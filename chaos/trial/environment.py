@@ -16,13 +16,14 @@ from typing_extensions import override
 from chaos.cluster import Cluster, connect, unrecorded_executor
 from chaos.errors import ClusterRefused, TimedOut, UsageError
 from chaos.faults import Infrastructure
-from chaos.faults.infrastructure import NO_CLUSTER_UPGRADE, NO_INFRASTRUCTURE, NO_NODE_INFRASTRUCTURE
+from chaos.faults.infrastructure import NO_CLUSTER_UPGRADE, NO_INFRASTRUCTURE, NO_METRICS_PATH, NO_NODE_INFRASTRUCTURE
 from chaos.faults.permissions import LOAD, Activity, Right
 from chaos.faults.undo import undo_of_deployed
 from chaos.safety import BlastRadius
 from chaos.safety.abort_conditions import NO_LIMITS, AbortLimits
 from chaos.safety.lease import RunLease
 from chaos.safety.owner import Owner
+from chaos.safety.undo_rules import METRICS_PROGRAMS
 from chaos.semantics import KUBERNETES, Timings
 from chaos.semantics.features import rules_of
 from chaos.system import System, SystemSpec
@@ -172,6 +173,9 @@ class Environment:
         if kind == "cluster-upgrade":
             upgrade = self.infrastructure.upgrade
             return NO_CLUSTER_UPGRADE if upgrade is None else upgrade.objection()
+        if kind == "metrics-path" and name in ("", *METRICS_PROGRAMS):
+            path = self.infrastructure.metrics
+            return NO_METRICS_PATH if path is None else path.objection(name) if name else ""
         if kind == "storage-class" and name:
             try:
                 there = self.cluster.get("StorageClass", None, name) is not None
@@ -180,7 +184,7 @@ class Environment:
             return "" if there else f"there is no StorageClass {name}: name yours with --gameday-system-field volumes=…"
         raise UsageError(
             f"@pytest.mark.needs: {need!r} is not known",
-            "known: cluster-upgrade, data, node-infrastructure, storage-class:NAME",
+            "known: cluster-upgrade, data, metrics-path:PROGRAM, node-infrastructure, storage-class:NAME",
         )
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from typing_extensions import override
@@ -10,12 +10,13 @@ from typing_extensions import override
 from chaos.cluster import connect, unrecorded_executor
 from chaos.errors import LabError
 from chaos.faults import Infrastructure
-from chaos.faults.permissions import Right
+from chaos.faults.permissions import AUTOSCALING, Right
 from chaos.faults.undo import undo_leftovers
 from chaos.lab import Lab
 from chaos.lab.control_plane.build import Release
 from chaos.lab.images.recipes import MODEL_IMAGE, load_image
 from chaos.lab.lab import lab_session
+from chaos.lab.metrics_path import LabMetricsPath
 from chaos.lab.nodes.containers import LabContainers
 from chaos.lab.nodes.infrastructure import LabNodeInfrastructure, LabPodNetwork
 from chaos.lab.nodes.probes import LabProbes
@@ -36,7 +37,15 @@ LAB_INFRASTRUCTURE = Infrastructure(
     containers=LabContainers(),
     probes=LabProbes(),
     upgrade=LabUpgrader(),
+    metrics=LabMetricsPath(),
 )
+
+
+SEEN = tuple(replace(right, everywhere=True) for right in AUTOSCALING)
+"""What autoscalers are shown beside CPU and memory, where an add-on serves it."""
+
+METRIC_DELAY_S = 10.0
+"""The lab's Prometheus looks for pods and scrapes them every 2 s; its adapters ask it each time that they are asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,7 +83,7 @@ class LabEnvironment(Environment):
 
     @override
     def grant(self, rights: Sequence[Right]) -> None:
-        self.account.grant(rights)
+        self.account.grant((*rights, *SEEN))
 
 
 @contextmanager
@@ -106,7 +115,7 @@ def lab_environment(
             lab.reclaim_volumes()
             yield LabEnvironment(
                 cluster=account.cluster,
-                timings=Timings.of(facts.timings),
+                timings=Timings.of({**facts.timings, "metric_delay_s": METRIC_DELAY_S}),
                 reference_image=lab.require_image(image) if image else MODEL_IMAGE,
                 infrastructure=LAB_INFRASTRUCTURE,
                 lab=lab,

@@ -87,11 +87,11 @@ class SystemUnderTest:
 
     @property
     def target_load(self) -> float:
-        """The load at which one replica is at its autoscaler's target for CPU; 1.0 without one.
+        """The load at which one replica is at its autoscaler's target for CPU; 1.0 without one, or on another metric.
 
         A replica that carries all that it can is taken to use its CPU limit, or its request where it has no limit.
         """
-        if (autoscale := self.spec.autoscale) is None:
+        if (autoscale := self.spec.autoscale) is None or autoscale.metric is not None:
             return 1.0
         limit, request = (float(amount(one)) if one else None for one in (self.spec.cpu_limit, self.spec.cpu_request))
         full = limit / request if limit and request else 1.0

@@ -1,11 +1,15 @@
-"""What the load scenarios must catch: nothing that scales, too little room, a blind autoscaler, flapping, a rival."""
+"""What the load scenarios must catch: nothing that scales, too little room, a blind autoscaler, flapping, a rival.
+
+Those on a metric of the pods' own need the lab's Prometheus and its adapter, and are skipped without.
+"""
 
 from typing import Any
 
 import pytest
 
-from chaos.checks import HeldAtMaximum, NoFlapping, ScaledUp
+from chaos.checks import HeldAtMaximum, HeldBlind, NoFlapping, ScaledUp
 from chaos.cluster import Executor, mutations
+from chaos.faults import MetricsDown
 from chaos.slo import Slo
 from chaos.system.spec.parts import Autoscale
 from chaos.trial.conditions import scaled_up
@@ -163,3 +167,123 @@ def test_a_rival_takes_a_replica_from_the_maximum(
             assert done.outcome == "ok", done.reason
             trial.hold(duration_s=15)
     trial.judge(HeldAtMaximum())
+
+
+QUEUE = pytest.mark.needs("metrics-path:prometheus-adapter")
+
+
+def by_queue(most: int, *, metric: str = "model_requests_waiting", average: str = "2", window_s: int = 60) -> Autoscale:
+    """An autoscaler on a metric of the servers' own."""
+    return Autoscale(replicas_min=2, replicas_max=most, metric=metric, average=average, scale_down_window_s=window_s)
+
+
+@QUEUE
+@pytest.mark.system(
+    cpu_request="200m",
+    cpu_limit="200m",
+    env={"QUEUE_MAX": "100"},
+    autoscale=by_queue(6, metric="model_requests_running", average="100"),
+)
+@pytest.mark.caught_by("scaled-up", "FAIL", "the load does not move this metric")
+def test_a_trigger_on_what_runs_sees_no_queue(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
+    """A server has four slots, so that no more than four run however many wait."""
+    spike(trial, traffic, rate_rps=7)
+    trial.judge(ScaledUp(WELL))
+
+
+@QUEUE
+@pytest.mark.system(cpu_request="200m", cpu_limit="200m", env={"QUEUE_MAX": "100"}, autoscale=by_queue(3))
+@pytest.mark.caught_by("scaled-up", "FAIL", "capacity: at its maximum of 3 replicas")
+def test_a_maximum_that_is_too_low_for_the_queue(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
+    """What waits asks for more replicas than there may be."""
+    spike(trial, traffic, rate_rps=7)
+    trial.judge(ScaledUp(WELL))
+
+
+@QUEUE
+@pytest.mark.system(cpu_request="200m", cpu_limit="200m", env={"QUEUE_MAX": "100"}, autoscale=by_queue(6, window_s=0))
+@pytest.mark.caught_by("no-flapping", "FAIL")
+def test_a_cooldown_of_zero_flaps_with_the_queue(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
+    """A queue is empty as soon as there are replicas enough, and long again as soon as they are gone."""
+    with traffic.steady(rate_rps=1):
+        trial.baseline(duration_s=15)
+        with traffic.steady(rate_rps=6):
+            trial.hold(duration_s=120)
+    trial.judge(NoFlapping())
+
+
+@QUEUE
+@pytest.mark.system(
+    cpu_request="200m",
+    cpu_limit="200m",
+    env={"QUEUE_MAX": "100", "LOAD_DELAY_S": "30"},
+    startup={"path": "/startupz", "period_s": 1, "failure_threshold": 60},
+    autoscale=by_queue(6, window_s=5),
+)
+@pytest.mark.caught_by("no-flapping", "FAIL")
+def test_a_window_shorter_than_the_start_of_a_replica_flaps(
+    trial: Trial, system: SystemUnderTest, traffic: Traffic
+) -> None:
+    """Replicas that take half a minute to start are taken again before they are there for the next burst."""
+    with traffic.steady(rate_rps=1):
+        trial.baseline(duration_s=15)
+        for _ in range(2):
+            with traffic.steady(rate_rps=6):
+                trial.hold(duration_s=60)
+            trial.hold(duration_s=20)
+    trial.judge(NoFlapping())
+
+
+@pytest.fixture
+def few_pods(owner: Executor, stage: RunningTrial) -> None:
+    """A quota in the trial's namespace that allows no pod beside those that are there."""
+    quota = {
+        "apiVersion": "v1",
+        "kind": "ResourceQuota",
+        "metadata": {"name": "few-pods", "namespace": stage.system.namespace},
+        "spec": {"hard": {"pods": "2"}},
+    }
+    done = owner.do(mutations.create(quota))
+    assert done.outcome == "ok", done.reason
+
+
+@pytest.mark.system(
+    cpu_request="200m",
+    cpu_limit="200m",
+    env={"QUEUE_MAX": "100"},
+    autoscale=Autoscale(replicas_min=2, replicas_max=8, cpu_percent=60),
+)
+@pytest.mark.caught_by("scaled-up", "FAIL", "exceeded quota: few-pods")
+@pytest.mark.usefixtures("few_pods")
+def test_a_quota_that_refuses_the_new_pods(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
+    """The autoscaler does what it should, and no pod comes of it: the quota is named."""
+    with traffic.steady(rate_rps=1):
+        trial.baseline(duration_s=15)
+        with traffic.steady(rate_rps=4):
+            trial.hold(duration_s=100)
+    trial.judge(ScaledUp(WELL))
+
+
+@pytest.mark.needs("metrics-path:metrics-server")
+@pytest.mark.system(
+    cpu_request="200m",
+    cpu_limit="200m",
+    env={"QUEUE_MAX": "100"},
+    autoscale=Autoscale(replicas_min=2, replicas_max=8, cpu_percent=60, scale_down_window_s=30),
+)
+@pytest.mark.caught_by("held-blind", "UNKNOWN", "while the autoscaler had no metrics")
+def test_somebody_who_scales_in_while_nothing_is_measured(
+    trial: Trial, system: SystemUnderTest, traffic: Traffic, owner: Executor
+) -> None:
+    """A script takes replicas away because its metrics read as zero: no PASS, though the autoscaler did not."""
+    with traffic.steady(rate_rps=1):
+        trial.baseline(duration_s=15)
+        with traffic.steady(rate_rps=4):
+            trial.hold(until=scaled_up(system))
+            with trial.fault(MetricsDown("metrics-server")):
+                trial.hold(duration_s=30)
+                done = owner.do(mutations.scale(system.workload, 2))
+                assert done.outcome == "ok", done.reason
+                trial.hold(duration_s=20)
+            trial.hold(duration_s=20)
+    trial.judge(HeldBlind())

@@ -104,7 +104,7 @@ class Written:
     @contextmanager
     def fault(self, fault: Fault) -> Iterator[None]:
         """Hold its victims against the bound."""
-        assert fault.victims, f"{fault.name} hits nobody"
+        assert fault.victims or fault.hits_none, f"{fault.name} hits nobody"
         self.radius.admit(fault.victims, ours=self.ours)
         self.hit.append(sum(victim.kind == "Pod" for victim in fault.victims))
         yield

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 
+from chaos.checks.autoscaling.room import lacks_room, without_room
 from chaos.checks.autoscaling.scaling import Rescale
 from chaos.checks.base import NEWS, UNCUT, lasted_ns, timings_of, unknown
-from chaos.checks.recovery.delay_reasons import lacking, lateness, slow_start
+from chaos.checks.recovery.delay_reasons import lateness, slow_start
 from chaos.checks.recovery.missing_replicas import member_name, turn_ns
 from chaos.checks.verdict import Answer, Obligation
 from chaos.clock import NS, seconds
@@ -13,6 +14,7 @@ from chaos.history import History
 from chaos.history.coverage import earliest_ns
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import active_replicas, desired_replicas, owner_replicas
+from chaos.history.facts.reported_reasons import refusal_at
 from chaos.history.facts.templates import template_at
 from chaos.history.step_function import Steps
 from chaos.semantics import recovery_bound, removal_bound
@@ -46,7 +48,9 @@ def replicas_made(history: History, rise: Rescale, until_ns: int) -> Iterator[Ob
             if excuses := bound.excuses("created"):
                 yield unknown(subject, f"{text}, but no promise was broken: {'; '.join(excuses)}", "a whole record")
             else:
-                yield Obligation(subject, Answer.FAIL, f"{text} within {bound.total_s:g} s", bound=limit)
+                said = refusal_at(history, spans[-1][1])
+                why = f": {said.words}" if said else ""
+                yield Obligation(subject, Answer.FAIL, f"{text} within {bound.total_s:g} s{why}", bound=limit)
         elif any(most > bound_ns for _, most in lasted):
             yield unknown(subject, f"{text} within {bound.total_s:g} s, or {NEWS}", UNCUT)
         elif not spans or spans[-1][1] < end_ns:
@@ -132,12 +136,8 @@ def ready_in_time(history: History, pod: PodLife, until_ns: int) -> Iterator[Obl
         text = f"{pod.name} was not Ready when the spike ended, within its bound of {bound.total_s:g} s"
         yield unknown(pod.name, text, LONGER)
         return
-    if lacking(pod, deadline_ns) == "scheduled" and pod.no_room is not None:
-        words = f"the scheduler says: {pod.no_room.words}"
-        text = f"{pod.name} was not scheduled {bound.total_s:g} s after it was made: {words}"
-        yield unknown(
-            pod.name, f"{text}; nobody promises how soon there is room", "room for all replicas, ready before"
-        )
+    if lacks_room(history, pod):
+        yield without_room(history, pod, until_ns)
         return
     slow = slow_start(history, pod, bound, pod.created_ns)
     last_ns = min(until_ns, pod.left_ns or history.covered_ns.get("Pod", (0, history.ended_ns))[1])

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.new_pods import ready_in_time, replicas_made
+from chaos.checks.autoscaling.room import late_by
 from chaos.checks.autoscaling.scale_up import Climb, FollowedDetail, climb_of, not_sent
 from chaos.checks.autoscaling.shown_metrics import Ignored
 from chaos.checks.base import NEWS, UNCUT, Summary, finding, judged, unknown
@@ -40,10 +41,10 @@ class ScaledUp:
 
     With an `slo` users must moreover be inside it again before the spike ends, for ten seconds at least. If they are
     not while the autoscaler is at its maximum, that is a matter of capacity and not of the autoscaler; the reason says
-    so (`cause` is `capacity`). Without an autoscaler, or with one whose metric the load does not move, nothing follows:
-    FAIL. A spike that is too short to tell, or of too few requests, metrics that are missing, two autoscalers on one
-    target, a rise that something else made or took back, and a metric of which nobody says how soon it shows the load,
-    are UNKNOWN.
+    so (`cause` is `capacity`), as of a pod without room. Without an autoscaler, or with one whose metric the load does
+    not move, nothing follows: FAIL. A spike that is too short to tell, or of too few requests, metrics that are
+    missing, two autoscalers on one target, a rise that something else made or took back, and a metric of which nobody
+    says how soon it shows the load, are UNKNOWN.
     """
 
     name: ClassVar[str] = "scaled-up"
@@ -155,7 +156,7 @@ def _judged(
     yield _first_rise(history, life, climb)
     for rise in climb.rises:
         yield from (("pods", one) for one in replicas_made(history, rise, climb.end_ns))
-    yield from (("late", one) for pod in climb.pods for one in ready_in_time(history, pod, climb.end_ns))
+    yield from ((late_by(history, pod), one) for pod in climb.pods for one in ready_in_time(history, pod, climb.end_ns))
     if rivals := _taken_back(history, life, climb):
         yield from (("rival", one) for one in rivals)
     elif ignored := _ignored(history, life, climb, climb.stalled, "desired replicas did not rise further"):

@@ -119,9 +119,9 @@ def _journals_of_ours(namespace: View) -> tuple[str, ...]:
 
 def _without_nodes(left: Left) -> Left:
     """The same, with what it says of nodes reported: they are not the service's, whose owners alone let gameday in."""
-    nodes = [one for one in left.entries if one.target.kind == "Node"]
-    told = tuple(f"{one.key}: {one.kind} of node {one.target.name} {UNNAMED}" for one in nodes)
-    within = tuple(one for one in left.entries if one not in nodes)
+    outside = [one for one in left.entries if not one.target.namespace]
+    told = tuple(f"{one.key}: {one.kind} of {one.target.kind.lower()} {one.target.name} {UNNAMED}" for one in outside)
+    within = tuple(one for one in left.entries if one not in outside)
     return replace(left, entries=within, refused=(*left.refused, *told))
 
 

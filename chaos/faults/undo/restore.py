@@ -15,7 +15,7 @@ from chaos.errors import ClusterRefused, GamedayError, HarnessBroken, plural
 from chaos.faults.context import FaultContext, UndoContext
 from chaos.faults.infrastructure import NO_INFRASTRUCTURE, Infrastructure
 from chaos.faults.undo.find import Left, find_left
-from chaos.faults.undo.restore_infrastructure import node_on, pass_probes, reconnect_pod
+from chaos.faults.undo.restore_infrastructure import continue_metrics, node_on, pass_probes, reconnect_pod
 from chaos.faults.undo.restore_object import Outcome, Result, delete_object, restore_part, uncordon
 from chaos.faults.undo.restore_process import continue_process, run_ready, signal_process, thaw_container
 from chaos.history.writing.redaction import redacted_message
@@ -42,6 +42,7 @@ RESTORE: Mapping[UndoKind, Callable[[UndoContext, UndoEntry], Outcome]] = {
     "reconnect-pod": reconnect_pod,
     "node-on": node_on,
     "delete-job": delete_object,
+    "continue-metrics": continue_metrics,
 }
 
 

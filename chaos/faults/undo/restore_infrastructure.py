@@ -1,4 +1,7 @@
-"""Undo what was done below the API: switch a node on and wait until it is back, let a pod be reached or asked again."""
+"""Undo what was done below the API.
+
+Switch a node on and wait until it is back, let a pod be reached or asked again, let a metrics API be served again.
+"""
 
 from chaos.cluster import Cluster
 from chaos.errors import ClusterRefused, TimedOut
@@ -10,11 +13,15 @@ from chaos.safety import UndoEntry
 from chaos.semantics import LOSS_TAINTS
 from chaos.wait import until
 
-__all__ = ["node_on", "pass_probes", "reconnect_pod"]
+__all__ = ["continue_metrics", "node_on", "pass_probes", "reconnect_pod"]
 
 RETURN_S = 120.0
 """For a kubelet to connect again, report, and be believed: it notices a broken connection to the API server after 45 s
 (HTTP/2 health check), and kubelet and controller report and look every few seconds after that."""
+
+SERVED_S = 120.0
+"""The API server asks a server that failed it again at the latest every 30 s, each time for 5 s (kube-aggregator's
+available controller); metrics-server serves figures only after its next round of the kubelets."""
 
 LEASES = "kube-node-lease"
 LOOK_S = 0.5
@@ -68,6 +75,36 @@ def pass_probes(context: UndoContext, entry: UndoEntry) -> Outcome:
     return (
         ("left", f"pod {pod.name}: {reason}") if reason else ("undone", f"pod {pod.name} is asked by its kubelet again")
     )
+
+
+def continue_metrics(context: UndoContext, entry: UndoEntry) -> Outcome:
+    """Let a program of a metrics path go on, which changes nothing if it runs, and wait until its API is served."""
+    program, service, path = str(entry.detail["program"]), entry.target.name, context.infrastructure.metrics
+    found = context.cluster.get("APIService", None, service)
+    if found is not None and View(found).uid != entry.target.uid:
+        return "nothing", f"APIService {service}, behind which {program} was stopped, is another one by now"
+    if path is None:
+        return "left", f"{program} may stand still, and nothing here can let it go on"
+    if reason := context.act("continue-metrics", entry.target, lambda: path.go_on(program), program=program):
+        return "left", f"{program}: {reason}"
+    if path.stands_still(program):
+        return "left", f"{program} still stands still"
+    try:
+        until(
+            lambda: _is_served(context.cluster, service),
+            deadline_s=SERVED_S,
+            poll_s=LOOK_S,
+            awaited=f"APIService {service} to be Available",
+        )
+    except TimedOut as late:
+        return "left", f"{program} goes on, but {late.what}"
+    return "undone", f"{program} goes on, and {service} is served"
+
+
+def _is_served(cluster: Cluster, service: str) -> bool:
+    """Whether the API server reaches what serves an API; one that is not registered any more is nobody's to serve."""
+    found = cluster.get("APIService", None, service)
+    return found is None or View(found).condition("Available").get("status") == "True"
 
 
 def _not_back(cluster: Cluster, name: str, before: str) -> str:

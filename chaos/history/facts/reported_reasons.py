@@ -8,10 +8,22 @@ from chaos.history.model import History, WatchEvent
 from chaos.objects.base import Raw, View
 from chaos.objects.readiness_blockers import Blocker, blockers
 
-__all__ = ["blocker_at", "last_state", "liveness_kills", "node_coming", "pod_reports", "quota_refusal", "refusal_at"]
+__all__ = [
+    "blocker_at",
+    "last_state",
+    "liveness_kills",
+    "node_coming",
+    "node_refused",
+    "pod_reports",
+    "quota_refusal",
+    "refusal_at",
+]
 
 COMING = ("TriggeredScaleUp", "Nominated")
 """Events of the cluster autoscaler and of Karpenter: a node is being made for the pod."""
+
+REFUSED = "NotTriggerScaleUp"
+"""The cluster autoscaler's Event that it makes no node for the pod, with its reason for each group of nodes."""
 
 KILL_NEWS_NS = 10 * NS
 """Word of a kill comes over another watch than that of the restart, and may come so much later."""
@@ -44,6 +56,13 @@ def node_coming(history: History, uid: str, at_ns: int) -> str:
     """Who said by then that a node is being made for the pod, in its own words; empty if nobody did."""
     reports = ((reason, text) for event, reason, text in pod_reports(history, uid) if event.at_ns <= at_ns)
     return next((f"{reason}: {text}" for reason, text in reports if reason in COMING), "")
+
+
+def node_refused(history: History, uid: str, at_ns: int) -> str:
+    """Why a node autoscaler made no node for the pod, by its last word then; empty if it made one, or said nothing."""
+    reports = [(reason, text) for event, reason, text in pod_reports(history, uid) if event.at_ns <= at_ns]
+    last = next(((reason, text) for reason, text in reversed(reports) if reason in (*COMING, REFUSED)), ("", ""))
+    return f"{REFUSED}: {last[1]}" if last[0] == REFUSED else ""
 
 
 def quota_refusal(history: History, uid: str, begin_ns: int, end_ns: int) -> str:

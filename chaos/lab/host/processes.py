@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -60,6 +61,42 @@ class Process:
     def alive(self) -> bool:
         """Whether it still runs."""
         return _started_ticks(self.pid) == self.started_ticks
+
+    def stands_still(self) -> bool:
+        """Whether a signal has stopped it."""
+        return self.alive() and _fields(self.pid)[:1] == ["T"]
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, and nobody else who has its pid by now. Raises LabError if it does not run any more."""
+        try:
+            handle = os.pidfd_open(self.pid)
+            try:
+                if self.alive():
+                    signal.pidfd_send_signal(handle, number)
+                    return
+            finally:
+                os.close(handle)
+        except ProcessLookupError:
+            pass
+        raise LabError(f"{self.name} does not run any more", "gameday lab status")
+
+    def argv(self) -> list[str]:
+        """What it was given, without its own path: `kubelet --config=…`. Raises LabError if it does not run."""
+        words = Path(f"/proc/{self.pid}/cmdline").read_bytes().decode().split("\0")[:-1] if self.alive() else []
+        if len(words) < 2:
+            raise LabError(f"{self.name} does not run any more", "gameday lab logs")
+        return words[1:]
+
+    def end(self, within_s: float) -> None:
+        """End it, by force if it takes longer than that; it may have ended."""
+        if not self.alive():
+            return
+        with contextlib.suppress(LabError):
+            self.signal(signal.SIGTERM)
+            try:
+                until(lambda: not self.alive(), deadline_s=within_s, awaited=f"{self.name} to end")
+            except TimedOut:
+                self.signal(signal.SIGKILL)
 
 
 def entering(groups: Sequence[Path], namespaces: Sequence[str], argv: Sequence[str | Path]) -> list[str]:
@@ -126,12 +163,17 @@ def _words(groups: Sequence[Path], namespaces: Sequence[str], argv: Sequence[str
     return [str(word) for word in (*groups, "--", *enter, *argv)]
 
 
-def _started_ticks(pid: int) -> int | None:
+def _fields(pid: int) -> list[str]:
+    """What the kernel says of a process, from its state on (proc_pid_stat(5)); nothing of one that is not there."""
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return None
-    return None if fields[0] in "ZX" else int(fields[19])
+        return []
+
+
+def _started_ticks(pid: int) -> int | None:
+    fields = _fields(pid)
+    return None if not fields or fields[0] in "ZX" else int(fields[19])
 
 
 class Launcher:

@@ -71,9 +71,15 @@ def _deployment(spec: SystemSpec) -> Manifest:
             "strategy": {"type": "RollingUpdate", "rollingUpdate": rollout},
             "minReadySeconds": spec.rollout.min_ready_s,
             "progressDeadlineSeconds": spec.rollout.progress_deadline_s,
-            "template": {"metadata": {"labels": {**spec.labels, **selector(spec)}}, "spec": pod_spec(spec)},
+            "template": {"metadata": _pod_metadata(spec), "spec": pod_spec(spec)},
         },
     }
+
+
+def _pod_metadata(spec: SystemSpec) -> Manifest:
+    scraped = spec.autoscale is not None and spec.autoscale.metric is not None
+    asked = {"prometheus.io/scrape": "true", "prometheus.io/port": str(spec.port)} if scraped else {}
+    return {"labels": {**spec.labels, **selector(spec)}, **unless_empty(annotations=asked)}
 
 
 def _service(spec: SystemSpec) -> Manifest:
@@ -99,7 +105,6 @@ def _disruption_budget(spec: SystemSpec) -> Manifest:
 def _autoscaler(spec: SystemSpec) -> Manifest:
     if (scale := spec.autoscale) is None:
         return {}
-    target = {"type": "Utilization", "averageUtilization": scale.cpu_percent}
     return {
         "apiVersion": "autoscaling/v2",
         "kind": "HorizontalPodAutoscaler",
@@ -107,10 +112,18 @@ def _autoscaler(spec: SystemSpec) -> Manifest:
             "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": spec.name},
             "minReplicas": scale.replicas_min,
             "maxReplicas": scale.replicas_max,
-            "metrics": [{"type": "Resource", "resource": {"name": "cpu", "target": target}}],
+            "metrics": [_metric(scale)],
             **unless_empty(behavior=_behaviour(scale)),
         },
     }
+
+
+def _metric(scale: Autoscale) -> Manifest:
+    if scale.metric is not None:
+        target: Manifest = {"type": "AverageValue", "averageValue": scale.average}
+        return {"type": "Pods", "pods": {"metric": {"name": scale.metric}, "target": target}}
+    target = {"type": "Utilization", "averageUtilization": scale.cpu_percent}
+    return {"type": "Resource", "resource": {"name": "cpu", "target": target}}
 
 
 def _behaviour(scale: Autoscale) -> Manifest:

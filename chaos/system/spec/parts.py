@@ -54,6 +54,9 @@ class DisruptionBudget(Written):
 class Autoscale(Written):
     """The HorizontalPodAutoscaler on CPU. `cpu_percent` is of the request, averaged over the pods.
 
+    `metric` is one of the pods' own in its place, e.g. `model_requests_waiting`, as the custom metrics API calls it;
+    `average` is its target, averaged over the pods. The pods then ask Prometheus to scrape them.
+
     The windows and rates left at None are Kubernetes' own: up at once, 100 % or 4 pods each 15 s; down after the
     highest recommendation of 300 s, 100 % each 15 s. A rate is given as pods that may be added or removed a period.
     """
@@ -61,6 +64,8 @@ class Autoscale(Written):
     replicas_min: Count = 1
     replicas_max: Count
     cpu_percent: Count = 80
+    metric: Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")] | None = None
+    average: Quantity | None = None
     scale_up_window_s: Annotated[int, Field(ge=0, le=3600, strict=True)] | None = None
     scale_down_window_s: Annotated[int, Field(ge=0, le=3600, strict=True)] | None = None
     scale_up_pods: Count | None = None
@@ -71,6 +76,10 @@ class Autoscale(Written):
         """Say which fields do not go together."""
         if self.replicas_max < self.replicas_min:
             yield f"replicas_max must be at least replicas_min ({self.replicas_min})"
+        if (self.metric is None) is not (self.average is None):
+            yield "metric and average go only together"
+        if self.metric is not None and "cpu_percent" in self.model_fields_set:
+            yield "give cpu_percent or metric, not both"
 
 
 class Rollout(Written):

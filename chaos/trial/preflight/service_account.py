@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations, path_of
+from chaos.cluster import KINDS, Cluster, LiveExecutor, NullJournal, connect, mutations, path_of
 from chaos.errors import ClusterRefused, TimedOut
 from chaos.faults import ALL_FAULTS
 from chaos.faults.permissions import READ_DATA, Right, deploying_rights
@@ -71,7 +71,8 @@ class ServiceAccount:
             done = self._executor.do(mutations.apply(one, field_manager=MANAGER, force=True))
             if done.outcome != "ok":
                 raise ClusterRefused(f"{one['kind']} {one['metadata']['name']} cannot be applied: {done.reason}")
-        new = [right for right in wanted if right not in self._granted]
+        # What has no kind here (`*.custom.metrics.k8s.io`) may not be served, and is not waited for.
+        new = [right for right in wanted if right not in self._granted and right.kind in KINDS]
         with suppress(TimedOut):
             until(lambda: all(map(self._may, new)), deadline_s=IN_FORCE_S, awaited=f"the rights of {self.user}")
         self._granted = wanted

@@ -21,6 +21,7 @@ from chaos.faults import (
     Fault,
     FaultContext,
     MemoryHog,
+    MetricsDown,
     NodeDown,
     NotReady,
     ProcessHang,
@@ -272,6 +273,7 @@ ENDS = {
     f"ends by itself {own_end.OWN_END_S / 60:g} min after": ProcessHang.if_run_dies,
     "stays, unless the CronJob": BY_UNDO,
     "stays off, unless that CronJob has the command": NodeDown.if_run_dies,
+    "stands still until the lab's next command": MetricsDown.if_run_dies,
 }
 
 

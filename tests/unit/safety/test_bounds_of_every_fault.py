@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,6 +26,7 @@ from chaos import faults
 from chaos.cluster.transport import Answer
 from chaos.errors import UsageError
 from chaos.faults import Fault
+from chaos.faults.infrastructure import NO_INFRASTRUCTURE
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.objects.workload_kind import DEPLOYMENT
@@ -138,7 +139,12 @@ KINDS: Mapping[type[Fault], Kind] = {
         lambda n: faults.BudgetChange(BUDGET, max_unavailable=n),
         lambda moment, n: max(moment.missing, min(n, moment.wanted)),
     ),
+    faults.MetricsDown: Kind(lambda _: faults.MetricsDown(), lambda moment, _: moment.missing),
+    faults.AutoscalerRestart: Kind(lambda _: faults.AutoscalerRestart(), lambda moment, _: moment.missing),
 }
+
+BESIDE = {fault for fault in faults.ALL_FAULTS if fault.hits_none}
+"""They hit nothing of the system, nor of a neighbour: what serves the whole cluster, where the infrastructure may."""
 
 
 def context_of(before: Moment, after: Moment, pods_max: int, percent_max: int) -> TrialContext:
@@ -225,7 +231,9 @@ def test_no_more_is_down_because_of_us_than_the_owners_allow(kind: Kind) -> None
         if made and worst > after.missing:
             allowed = min(pods_max, after.wanted * percent_max // 100)
             assert worst <= allowed, (before, after, pods_max, percent_max, size)
-    assert min(counts.values()) > 0, "the bounds decide nothing"
+    beside = kind in [KINDS[one] for one in BESIDE]
+    assert counts[True] > 0, "the bounds allow nothing"
+    assert (counts[False] > 0) is not beside, "the bounds decide nothing"
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=[one.name for one in KINDS])
@@ -256,6 +264,11 @@ def test_in_a_shared_namespace_nothing_of_a_neighbour_is_hit(fault: Any) -> None
     there = Moment(5)
     if fault in LEAVES_NEIGHBOURS:
         assert fault(some_nodes(1)).leaves_neighbours
+        return
+    if fault in BESIDE:
+        assert fault().victims == ()
+        context = replace(context_of(there, there, 5, 100), infrastructure=NO_INFRASTRUCTURE)
+        assert "only the lab's may be stopped" in fault().inject(context).missed
         return
     aimed = OF_NEIGHBOURS[fault]() if fault in OF_NEIGHBOURS else fault(REDIS)
     assert not admitted(aimed, context_of(there, there, 5, 100))

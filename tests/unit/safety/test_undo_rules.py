@@ -27,6 +27,7 @@ HERE = "gameday-a"
 POD = Ref("Pod", HERE, "chat-1", "pod-1")
 CONTAINER = {"container": "model", "container_id": "containerd://ab12"}
 PROCESS = {**CONTAINER, "process": "model-engine"}
+METRICS = {"program": "metrics-server"}
 GENUINE: Mapping[UndoKind, UndoEntry] = {
     one.kind: one
     for one in (
@@ -41,6 +42,7 @@ GENUINE: Mapping[UndoKind, UndoEntry] = {
         UndoEntry("reconnect-pod", POD, "", {"node": "n1", "address": "10.1.2.3"}),
         UndoEntry("delete-policy", Ref("NetworkPolicy", HERE, "gameday-cut-1"), "", {"pod": asdict(POD)}),
         UndoEntry("delete-job", Ref("Job", HERE, "gameday-load-1"), ""),
+        UndoEntry("continue-metrics", Ref("APIService", "", "v1beta1.metrics.k8s.io", "a-1"), "", METRICS),
     )
 }
 
@@ -62,7 +64,7 @@ def budget(before: object, wanted: object) -> Callable[[UndoEntry], UndoEntry]:
 
 
 EVERY = tuple(GENUINE)
-NAMESPACED = tuple(kind for kind, one in GENUINE.items() if one.target.kind != "Node")
+NAMESPACED = tuple(kind for kind, one in GENUINE.items() if one.target.namespace)
 PROCESSES: tuple[UndoKind, ...] = ("continue-process", "signal-process")
 CONTAINERS: tuple[UndoKind, ...] = (*PROCESSES, "thaw-container", "run-ready")
 BELOW: tuple[UndoKind, ...] = ("thaw-container", "pass-probes", "reconnect-pod")
@@ -100,6 +102,13 @@ HOSTILE: Mapping[str, tuple[tuple[UndoKind, ...], Callable[[UndoEntry], UndoEntr
     "a pod without a UID": (("delete-policy",), saying(pod={**asdict(POD), "uid": {}})),
     "a number for a pod": (("delete-policy",), saying(pod={**asdict(POD), "name": 7})),
     "a node in a namespace": (("uncordon", "node-on"), aimed(namespace="prod")),
+    "an API in a namespace": (("continue-metrics",), aimed(namespace=HERE)),
+    "another program": (("continue-metrics",), saying(program="kubelet-n1")),
+    "every program": (("continue-metrics",), saying(program="*")),
+    "no program": (("continue-metrics",), saying(program="")),
+    "a list of programs": (("continue-metrics",), saying(program=["metrics-server"])),
+    "a program that looks alike": (("continue-metrics",), saying(program="metrics-s\u0435rver")),
+    "a program with words": (("continue-metrics",), saying(program="metrics-server; touch x")),
     "words for a UID": (EVERY, aimed(uid="u-1\n::error::")),
     "a letter that looks alike": (EVERY, lambda entry: aimed(name=entry.target.name[:-1] + "\u0430")(entry)),
     "a full-width letter": (EVERY, lambda entry: aimed(name=entry.target.name + "\uff41")(entry)),
@@ -397,7 +406,7 @@ def test_the_command_for_people_is_ours(kind: UndoKind) -> None:
     (left,) = find_left(cast("Any", Api(hostile)), None)
     (entry,) = left.entries
     assert "evil" not in entry.manual
-    assert entry.manual.startswith(("kubectl ", "gameday undo"))
+    assert entry.manual.startswith(("kubectl ", "gameday undo", "gameday lab up"))
 
 
 @pytest.mark.parametrize(
@@ -461,7 +470,7 @@ def test_what_a_service_says_of_nodes_is_done_only_where_it_is_named(
     """Its owners let gameday into their namespace: who owns one of his own has no machine switched on by that."""
     api = Api(GENUINE[kind])
     api.namespaces = {HERE: {"annotations": {ADOPT: ENABLED}}}
-    of_node = GENUINE[kind].target.kind == "Node"
+    of_node = not GENUINE[kind].target.namespace
     (left,) = find_left(cast("Any", api), None)
     assert (len(left.entries), len(left.refused)) == ((0, 1) if of_node else (1, 0))
     assert all("gameday undo --namespace" in text for text in left.refused)

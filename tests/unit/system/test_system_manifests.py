@@ -362,3 +362,35 @@ def test_a_fill_that_cannot_be_is_refused(changes: dict[str, Any], words: str) -
     """Each mistake is told in words."""
     with pytest.raises(UsageError, match=words):
         Volume(**{**WEIGHTS.model_dump(), **changes})
+
+
+def test_a_metric_of_the_pods_takes_the_place_of_cpu_and_is_scraped() -> None:
+    """The autoscaler asks for the average over the pods, and the pods ask Prometheus to be scraped at their port."""
+    scale = Autoscale(replicas_max=4, metric="model_requests_waiting", average="2")
+    made = by_kind(SystemSpec(name="model", image="model:1", port=8080, autoscale=scale))
+    target = {"type": "AverageValue", "averageValue": "2"}
+    (metric,) = made["HorizontalPodAutoscaler"]["spec"]["metrics"]
+    assert metric == {"type": "Pods", "pods": {"metric": {"name": "model_requests_waiting"}, "target": target}}
+    annotations = made["Deployment"]["spec"]["template"]["metadata"]["annotations"]
+    assert annotations == {"prometheus.io/scrape": "true", "prometheus.io/port": "8080"}
+
+
+def test_no_other_pods_ask_to_be_scraped() -> None:
+    """Those of an autoscaler on CPU are as they were."""
+    made = by_kind(SystemSpec(name="model", image="model:1", autoscale=Autoscale(replicas_max=4)))
+    assert "annotations" not in made["Deployment"]["spec"]["template"]["metadata"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"metric": "model_requests_waiting"}, "metric and average go only together"),
+        ({"average": "2"}, "metric and average go only together"),
+        ({"metric": "model_requests_waiting", "average": "2", "cpu_percent": 60}, "give cpu_percent or metric"),
+        ({"metric": "a metric", "average": "2"}, "metric"),
+    ],
+)
+def test_a_metric_that_is_half_given_is_refused(fields: dict[str, Any], words: str) -> None:
+    """Before anything is deployed."""
+    with pytest.raises(UsageError, match=words):
+        Autoscale(replicas_max=4, **fields)

@@ -27,6 +27,7 @@ TAKES: Mapping[UndoKind, tuple[tuple[str, str], ...]] = {
     "delete-policy": (("get", "NetworkPolicy"), ("delete", "NetworkPolicy"), ("patch", "Pod")),
     "reconnect-pod": (),
     "delete-job": (("get", "Job"), ("delete", "Job")),
+    "continue-metrics": (("get", "APIService"),),
 }
 """The rights that undoing each kind of entry takes; a budget's are those of a part of a Deployment."""
 

@@ -1,0 +1,178 @@
+"""A metrics path that fails: what shows autoscalers their metrics stands still, as a server does that hangs."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from typing_extensions import override
+
+from chaos.cluster import DRY_RUN, selector_of
+from chaos.cluster.watch.custom_sampler import MetricsReader, Question, questions_of
+from chaos.errors import UsageError
+from chaos.faults.base import API_ALLOWANCE_S, Fault, Injection
+from chaos.faults.context import FaultContext
+from chaos.faults.infrastructure import NO_METRICS_PATH, MetricsPath
+from chaos.faults.permissions import Right, rights
+from chaos.objects.base import Raw, Ref, View
+from chaos.objects.scaled_object import SCALED_OBJECT
+from chaos.safety import UndoEntry
+from chaos.safety.undo_rules import METRICS_PROGRAMS
+
+__all__ = ["GROUPS", "MetricsDown"]
+
+RESOURCE, CUSTOM, EXTERNAL = "metrics.k8s.io", "custom.metrics.k8s.io", "external.metrics.k8s.io"
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "metrics-server": (RESOURCE,),
+    "prometheus": (CUSTOM, EXTERNAL),
+    "prometheus-adapter": (CUSTOM, EXTERNAL),
+    "keda-adapter": (EXTERNAL,),
+}
+"""The API groups that autoscalers ask, by what shows them their metrics there."""
+
+NOTICED_S = 36.0
+"""The API server asks each server of an API at least every 30 s, and waits 5 s for its answer, at most 6 s (the
+available controller of kube-aggregator)."""
+
+STALE_S = 60.0
+"""A newest value that is so old comes from nobody any more: what scrapes does so several times a minute."""
+
+ANSWER_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsDown(Fault):
+    """Have `what` stand still: it holds its connections and answers nothing, as a server does that hangs.
+
+    `what` is one of `METRICS_PROGRAMS`. It has landed when the API server says that the API which it serves is not
+    available; of Prometheus, behind which an adapter still answers, when a metric of the system's autoscalers that was
+    there before comes as an error, not at all or `STALE_S` old, or KEDA says that its trigger fails. Only where the
+    infrastructure can: a metrics path serves the whole cluster. Healing lets it go on, and waits until it is served.
+    """
+
+    name: ClassVar[str] = "metrics-down"
+    permissions: ClassVar[tuple[Right, ...]] = rights("list get", "APIService", everywhere=True)
+    hits_none: ClassVar[bool] = True
+    if_run_dies: ClassVar[str] = "it stands still until the lab's next command"
+
+    what: str = METRICS_PROGRAMS[0]
+
+    def __post_init__(self) -> None:
+        if self.what not in METRICS_PROGRAMS:
+            known = ", ".join(METRICS_PROGRAMS)
+            raise UsageError(f"MetricsDown: {self.what!r} shows no autoscaler its metrics", f"name one of {known}")
+
+    @property
+    @override
+    def words(self) -> str:
+        return f"stop {self.what}, by which autoscalers see"
+
+    @property
+    @override
+    def victims(self) -> tuple[Ref, ...]:
+        """Nothing of the system: what stands still is beside it."""
+        return ()
+
+    @property
+    @override
+    def landing_deadline_s(self) -> float:
+        return (STALE_S if self.what == "prometheus" else NOTICED_S) + 2 * API_ALLOWANCE_S
+
+    @override
+    def inject(self, context: FaultContext) -> Injection:
+        """Stop it, unless it serves nothing even now: then nothing could be told apart."""
+        path = context.infrastructure.metrics
+        if missed := NO_METRICS_PATH if path is None else path.objection(self.what):
+            return Injection(self, context, missed=missed)
+        return _Blindness(self, context, path) if path else Injection(self, context, missed=NO_METRICS_PATH)
+
+
+class _Blindness(Injection):
+    def __init__(self, fault: MetricsDown, context: FaultContext, path: MetricsPath) -> None:
+        super().__init__(fault, context)
+        self._what, self._path = fault.what, path
+        self._reader = MetricsReader(lambda at: context.cluster.transport.call("GET", at, timeout_s=ANSWER_S))
+        self._seen: tuple[Question, ...] = ()
+        self._service = View({})
+        self.missed = self._stop()
+
+    @override
+    def landed(self) -> str:
+        """The metrics API's own answer, once the program stands still."""
+        if not self._path.stands_still(self._what):
+            return ""
+        if self._what == "prometheus":
+            told = next((words for one in self._seen if (words := self._dark(one))), "") or self._failing_trigger()
+            return f"prometheus stands still: {told}" if told else ""
+        found = self.context.cluster.get("APIService", None, self._service.name)
+        lost = unavailable(found or {})
+        return f"{self._what} stands still: {self._service.name} is not available, {lost}" if lost else ""
+
+    def _stop(self) -> str:
+        """Stop the program. Return an empty string, or why that was not done."""
+        context, what, groups = self.context, self._what, GROUPS[self._what]
+        services = [one for one in map(View, context.cluster.list("APIService")) if one.spec.get("group") in groups]
+        if not services:
+            return f"no API server of {' or '.join(groups)} is registered, so {what} shows nobody anything"
+        # What serves two groups serves both or none; of an API in two versions either tells.
+        self._service = next((one for one in services if not unavailable(one.raw)), services[0])
+        if lost := unavailable(self._service.raw):
+            return f"{self._service.name} was not available even before, {lost}"
+        if what == "prometheus":
+            asked = questions_of(context.recorder.objects("HorizontalPodAutoscaler"), selector_of(context.selector))
+            self._seen = tuple(one for one in asked if not self._dark(one))
+            if not self._seen:
+                return "no autoscaler of the system was shown a metric that could come from prometheus"
+        target = Ref("APIService", "", self._service.name, self._service.uid)
+        entry = UndoEntry("continue-metrics", target, "gameday lab up", {"program": what})
+        if reason := context.record(entry):
+            return f"{what}: {reason}"
+        reason = context.act("stop-metrics", target, lambda: self._path.stop(what), program=what)
+        if reason == DRY_RUN:
+            context.discard(entry)
+        return reason
+
+    def _dark(self, question: Question) -> str:
+        """How a metric is not there, in words; empty while it comes."""
+        said, name = self._reader.said(question), question.metric.name
+        if "error" in said:
+            return f"{name} comes as an error: {said['error']}"
+        if not said["values"]:
+            return f"{name} has no value"
+        age_s = min(_age_s(one) for one in said["values"])
+        return f"the newest value of {name} is {age_s:.0f} s old" if age_s > STALE_S else ""
+
+    def _failing_trigger(self) -> str:
+        """What KEDA says of a trigger that fails, for which it may show its fallback meanwhile."""
+        for scaled in _known(self.context, SCALED_OBJECT):
+            health = View(scaled).status.get("health") or {}
+            for name, one in sorted(health.items()):
+                if one.get("status") == "Failing":
+                    return f"KEDA counts {one.get('numberOfFailures')} failures of trigger {name}"
+        return ""
+
+
+def unavailable(service: Raw) -> str:
+    """Why the API server does not reach what serves an API, in its own words; empty while it does."""
+    condition = View(service).condition("Available")
+    if condition.get("status") == "True":
+        return ""
+    return f"as the API server says: {condition.get('reason', 'no word')}: {condition.get('message', '')}"
+
+
+def _age_s(value: Mapping[str, Any]) -> float:
+    """How old a value is by its own timestamp, on this host's clock; 0 for one that has none."""
+    try:
+        then_s = datetime.fromisoformat(str(value["timestamp"])).astimezone(UTC).timestamp()
+    except ValueError:
+        return 0.0
+    return time.time() - then_s
+
+
+def _known(context: FaultContext, kind: str) -> tuple[Raw, ...]:
+    """The objects of a kind; none where it is not watched."""
+    try:
+        return context.recorder.objects(kind)
+    except KeyError:
+        return ()
