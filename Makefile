@@ -9,6 +9,7 @@
 #   make mutants                   systems and faults broken on purpose, each caught by the check that it names
 #   make soak                      an hour of steady load with a fault every few minutes, from a seed
 #   make staging                   every scenario on a service that others deployed, compared before and after
+#   make vllm                      kill, drain, hang, termination, release and spike on real vLLM, two replicas on processors; 7 GB, once
 #   make matrix                    the mutants, and every scenario on every healthy variant, as docs/matrix.md; two hours
 #   make versions                  the quick scenarios, budgets, probes, autoscaler, and the property tests on each Kubernetes, as
 #                                  docs/versions.md; some hours, what is in runs/versions is not run again
@@ -30,7 +31,7 @@ TARGET := $(if $(IMAGE),--gameday-image '$(IMAGE)') $(if $(KUBERNETES),--gameday
 READY := prepared
 endif
 
-.PHONY: fast unit scenarios test kwok safety mutants staging matrix versions peers soak prepared browser lint clean
+.PHONY: fast unit scenarios test kwok safety mutants staging vllm matrix versions peers soak prepared browser lint clean
 
 fast: lint
 	$(BIN)/pytest tests/unit -n auto -q $(ARGS)
@@ -58,6 +59,9 @@ mutants: prepared
 
 staging: prepared
 	$(BIN)/pytest tests/staging -s $(ARGS)
+
+vllm: prepared
+	$(BIN)/pytest tests/vllm -s $(ARGS)
 
 matrix: prepared
 	mkdir -p runs/matrix

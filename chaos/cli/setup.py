@@ -142,9 +142,11 @@ def _adopting(
         activities = (*activities, LOAD_POLICY)
     activities = (*activities, CANARY) if config.traffic.canary and CANARY not in activities else activities
     debug = bool(config.system.debug_image)
-    rights = rights_of(activities, *kinds, proxied=proxied, load_pods=pods, data=bool(query.data), debug=debug)
+    others, data = config.system.other_workloads(), bool(query.data)
+    rights = rights_of(activities, *kinds, proxied=proxied, load_pods=pods, data=data, debug=debug, others=others)
     rights = (*rights, *AUTOSCALING)
-    made = role_objects(rights, namespace=query.namespace, workload_kind=query.kind, workload=query.name)
+    named = {"namespace": query.namespace, "workload_kind": query.kind, "workload": query.name}
+    made = role_objects(rights, **named, others=others)
     return [*made, undo_cron_job(made, undo_image, namespace=query.namespace)] if undo_image else made
 
 

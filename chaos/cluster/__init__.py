@@ -14,7 +14,7 @@ from chaos.cluster.executor import (
 )
 from chaos.cluster.mutations import Mutation
 from chaos.cluster.pod_exec import Command, Ran, execute
-from chaos.cluster.resources import KINDS, Kind, path_of, ref_of, resource_of, selector_of
+from chaos.cluster.resources import KINDS, Kind, path_of, proxy_path, ref_of, resource_of, selector_of
 from chaos.cluster.watch.custom_sampler import MetricsReader, questions_of
 from chaos.cluster.watch.metrics_sampler import Sampling
 from chaos.cluster.watch.recorder import Recorder
@@ -48,6 +48,7 @@ __all__ = [
     "execute",
     "mutations",
     "path_of",
+    "proxy_path",
     "questions_of",
     "ref_of",
     "resource_of",

@@ -7,7 +7,18 @@ from typing import Any
 from chaos.errors import UsageError
 from chaos.objects.base import Ref, kind_in
 
-__all__ = ["KINDS", "Kind", "complete", "kind_of", "path_of", "ref_of", "resource_of", "selector_of", "served_kind"]
+__all__ = [
+    "KINDS",
+    "Kind",
+    "complete",
+    "kind_of",
+    "path_of",
+    "proxy_path",
+    "ref_of",
+    "resource_of",
+    "selector_of",
+    "served_kind",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +119,11 @@ def kind_of(name: str) -> Kind:
 def path_of(kind: str, namespace: str | None = None, name: str = "", subresource: str = "") -> str:
     """As `Kind.path`, for one of `KINDS`."""
     return kind_of(kind).path(namespace, name, subresource)
+
+
+def proxy_path(kind: str, namespace: str, name: str, port: int) -> str:
+    """Where the API server passes requests on to that port of a pod or a Service; the request's own path follows."""
+    return path_of(kind, namespace, f"{name}:{port}", "proxy")
 
 
 def resource_of(kind: str) -> tuple[str, str]:

@@ -24,6 +24,7 @@ __all__ = [
     "READ_DATA",
     "Activity",
     "Right",
+    "Workload",
     "deploying_rights",
     "object_names",
     "rights",
@@ -32,6 +33,9 @@ __all__ = [
 
 NAMED_VERBS = frozenset({"get", "patch", "delete"})
 """Verbs that a rule can hold to objects of one name: a list and a watch name none, and what is created has none yet."""
+
+Workload = tuple[str, str]
+"""The kind and the name of one."""
 
 DEFINITION = "CustomResourceDefinition"
 
@@ -192,8 +196,9 @@ def rights_of(
     load_pods: bool = False,
     data: bool = False,
     debug: bool = False,
+    others: Iterable[Workload] = (),
 ) -> tuple[Right, ...]:
-    """All rights that a trial that does this takes, each once, for a workload of that kind.
+    """All rights that a trial that does this takes, each once, for a workload of that kind and the `others` beside it.
 
     `through` are the kinds between its pods and it, ReplicaSets aside. `proxied`: where traffic goes through the API
     server's proxy, unless `load_pods` send it. `data`: where the file names files that must survive. `debug`: where it
@@ -203,9 +208,7 @@ def rights_of(
     scripts = any(right in EXEC for one in done if not one.reads for right in one.permissions)
     wanted = (
         *BASE,
-        *rights("get list watch", workload_kind),
-        *(rights("get", workload_kind, "scale") if workload_kind not in COUNTING else ()),
-        *(() if workload_kind in KINDS else rights("get", DEFINITION, everywhere=True)),
+        *(right for kind in (workload_kind, *(kind for kind, _ in others)) for right in _of_workload(kind)),
         *(right for kind in through for right in rights("list watch", kind)),
         *(LOAD_PODS if load_pods else PROXY if proxied else ()),
         *(DATA if data else ()),
@@ -213,6 +216,15 @@ def rights_of(
         *(right for activity in done for right in activity.permissions),
     )
     return tuple(dict.fromkeys(wanted))
+
+
+def _of_workload(kind: str) -> tuple[Right, ...]:
+    """What it takes to find and watch a workload of that kind."""
+    return (
+        *rights("get list watch", kind),
+        *(rights("get", kind, "scale") if kind not in COUNTING else ()),
+        *(() if kind in KINDS else rights("get", DEFINITION, everywhere=True)),
+    )
 
 
 def deploying_rights(
@@ -243,16 +255,21 @@ def deploying_rights(
 
 
 def object_names(
-    namespace: str, workload_kind: str, workload: str, *, resource: str = ""
+    namespace: str, workload_kind: str, workload: str, *, resource: str = "", others: Iterable[Workload] = ()
 ) -> Mapping[str, tuple[str, ...]]:
-    """The objects to which rights on these kinds are held: the workload, the lease, and the namespaces read.
+    """The objects to which rights on these kinds are held: the workloads, the lease, and the namespaces read.
 
     Only in their own namespace: the leases that a right in all namespaces is about are those of nodes. A kind that was
     added to the API is defined by an object of the name `resource`, that of the kind if it is a resource itself.
     """
+    beside = tuple(others)
+    workloads: dict[str, tuple[str, ...]] = {}
+    for kind, name in ((workload_kind, workload), *beside):
+        workloads[kind] = (*workloads.get(kind, ()), name)
+    added = (resource or workload_kind, *(kind for kind, _ in beside if kind not in KINDS))
     return {
-        workload_kind: (workload,),
+        **workloads,
         "Lease": (LEASE_NAME,),
         "Namespace": ("kube-system", namespace, own_namespace(namespace)),
-        DEFINITION: (resource or workload_kind,),
+        DEFINITION: tuple(dict.fromkeys(added)),
     }

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chaos.clock import NS, Clock
-from chaos.cluster import path_of
+from chaos.cluster import proxy_path
 from chaos.cluster.transport import Transport
 from chaos.errors import ClusterRefused, HarnessBroken, UsageError
 from chaos.faults import Fault
@@ -157,7 +157,7 @@ class Canary:
             if self._stopping.is_set():
                 return ""
             self._pending[key] = (event, target, intended_ns, sent_ns)
-        said = question.put(self._transport, f"{path_of('Pod', self._namespace)}/{target.name}:{target.port}/proxy")
+        said = question.put(self._transport, proxy_path("Pod", self._namespace, target.name, target.port))
         with self._lock:
             if self._pending.pop(key, None) is None:
                 return ""

@@ -13,6 +13,7 @@ from pydantic import AfterValidator, Field
 
 from chaos.errors import UsageError
 from chaos.faults.infrastructure import CommandInfrastructure
+from chaos.faults.permissions import Workload
 from chaos.safety.abort_conditions import AbortLimits
 from chaos.system.adopt.find import SystemQuery
 from chaos.system.adopt.workload import kind_named, workload_named
@@ -106,6 +107,10 @@ class SystemPart(OwnMeansPart):
         """What to look for in the cluster beside the workload itself, by role."""
         named = {role: workload_named(written) for role, written in self._others().items()}
         return {role: SystemQuery(self.namespace, kind, name) for role, (kind, name) in named.items()}
+
+    def other_workloads(self) -> tuple[Workload, ...]:
+        """Kind and name of each workload beside its own."""
+        return tuple((one.kind, one.name) for one in self.role_queries().values())
 
     def _through(self) -> tuple[str, ...]:
         return tuple(map(kind_named, self.through))

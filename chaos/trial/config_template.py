@@ -15,6 +15,13 @@ NOBODY = Answering()
 
 PROMPTS, TOKENS = ["Say hello.", "Name a colour.", "Count to three."], 8
 
+OWN_MEANS = (
+    '# process = "VLLM::EngineCore"  # what hangs and crashes; default: the process that holds the most memory',
+    '# not_ready = ["touch", "/srv/drain"]  # in the container: it says that it is not ready; ready takes it back',
+    '# ready = ["rm", "-f", "/srv/drain"]',
+    '# debug_image = "busybox:1.36"  # for an image without a shell: of an ephemeral container beside it',
+)
+
 REST = """\
 [traffic]
 # url = "https://…"  # how this host reaches the service; without it through the API server's proxy
@@ -75,6 +82,7 @@ def _system(found: Adopted) -> Iterator[str]:
     yield f"tolerance = {spec.losses_tolerated}  # replicas that may be lost at once within the promise to users"
     yield "# replica_rps = 5  # what one replica carries within the SLO; else a ramp learns it, with consent to load"
     yield from _data(spec)
+    yield from OWN_MEANS
     yield ""
 
 

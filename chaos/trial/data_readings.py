@@ -13,7 +13,18 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
-from chaos.cluster import DRY_RUN, Cluster, Command, DryRunExecutor, Executor, Journal, Ran, Recorder, execute, path_of
+from chaos.cluster import (
+    DRY_RUN,
+    Cluster,
+    Command,
+    DryRunExecutor,
+    Executor,
+    Journal,
+    Ran,
+    Recorder,
+    execute,
+    proxy_path,
+)
 from chaos.errors import GamedayError, UsageError
 from chaos.history.writing.redaction import redacted_message
 from chaos.objects.base import Ref
@@ -104,7 +115,7 @@ def _answer(cluster: Cluster, pod: Ref, data: Data) -> str:
     body: Any = json.loads(request.body) if request.body else None
     if isinstance(data.profile, OpenAiChatProfile):
         body = _greedy(body, data.profile.prompts[0])
-    path = f"{path_of('Pod', pod.namespace)}/{pod.name}:{data.port}/proxy{request.path}"
+    path = proxy_path("Pod", pod.namespace, pod.name, data.port) + request.path
     got = cluster.transport.call(request.method, path, body=body, timeout_s=ANSWER_S, pod_max_bytes=BODY_MAX_BYTES)
     if not got.ok:
         raise GamedayError(f"status {got.status}")

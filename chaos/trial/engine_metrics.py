@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from chaos.clock import Clock
-from chaos.cluster import path_of
+from chaos.cluster import proxy_path
 from chaos.cluster.transport import Transport
 from chaos.errors import GamedayError, HarnessBroken
 from chaos.history.facts.engine_counts import LAG_S, STARTED
@@ -171,8 +171,9 @@ class EngineMetrics:
     def _page(self, pod: PodView, engine: Engine | None) -> tuple[str, str]:
         """The page of one replica, or why there is none."""
         port = (engine.metrics_port if engine else None) or self._metered.port
-        path = path_of("Pod", pod.namespace, f"{pod.name}:{port}", "proxy")
-        path += (engine.metrics_path if engine else "") or "/metrics"
+        path = proxy_path("Pod", pod.namespace, pod.name, port) + (
+            (engine.metrics_path if engine else "") or "/metrics"
+        )
         try:
             answer = self._transport.call("GET", path, accept=TEXT, timeout_s=ANSWER_S, pod_max_bytes=PAGE_MAX_BYTES)
         except GamedayError as refused:

@@ -17,7 +17,8 @@ from chaos.trial.run import RunningTrial
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the marker."""
+    """Declare the markers."""
+    config.addinivalue_line("markers", "asks(**fields): what the requests of this mutant have beside the others'")
     config.addinivalue_line(
         "markers",
         "caught_by(check, answer, because): the check that must catch this mutant, how, and a word of its reason",

@@ -1,4 +1,4 @@
-"""What must be caught of engines that are not ours: an abort that looks whole, and a health that asks nobody."""
+"""What must be caught of engines that are not ours: aborts that look whole, health that asks nobody, leaks, mix-ups."""
 
 from dataclasses import replace
 
@@ -6,14 +6,14 @@ import pytest
 from broken_servers import command_of
 
 from chaos import SystemSpec, faults
-from chaos.checks import GracefulTermination, SloMet, ZombieFound
+from chaos.checks import AnswersRight, GracefulTermination, SloMet, SlotsFreed, ZombieFound
 from chaos.faults import targets
 from chaos.slo import Slo
 from chaos.system import ProbeSpec
 from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
 from chaos.trial.trial import Trial
-from loadgen.profiles import OpenAiChatProfile
+from loadgen.profiles import Disconnects, OpenAiChatProfile
 
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
@@ -35,10 +35,15 @@ def system_spec(reference_model: SystemSpec) -> SystemSpec:
     return SystemSpec(**{**fields, **probes, "command": command_of("broken_engine"), "replicas": 2})
 
 
-@pytest.fixture(scope="session")
-def request_profile(request_profile: OpenAiChatProfile) -> OpenAiChatProfile:
-    """Give answers of six seconds, so that a preStop sleep of three leaves some under way."""
-    return replace(request_profile, max_tokens=60)
+WITHIN_S = 10.0
+LEAVING = Disconnects(share=0.3, after_tokens=2)
+
+
+@pytest.fixture
+def request_profile(request: pytest.FixtureRequest, request_profile: OpenAiChatProfile) -> OpenAiChatProfile:
+    """Give answers of six seconds, so that a preStop sleep of three leaves some under way; and what a mutant asks."""
+    asks = request.node.get_closest_marker("asks")
+    return replace(request_profile, max_tokens=60, **(asks.kwargs if asks else {}))
 
 
 def killed(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
@@ -68,3 +73,29 @@ def test_a_health_that_asks_nobody(trial: Trial, system: SystemUnderTest, traffi
             trial.hold(duration_s=BEYOND_S)
         trial.recovery()
     trial.judge(SloMet(Slo(availability=0.3)), ZombieFound(detection_s=DETECTION_S))
+
+
+@pytest.mark.system(replicas=2, env={"BROKEN": "foreign", **ROOM})
+@pytest.mark.asks(nonce=True)
+@pytest.mark.caught_by("answers-right", "FAIL", "another user's")
+def test_an_engine_that_answers_anothers_prompt(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
+    """Whole answers in good order, each of them to the request before."""
+    with traffic.steady(rate_rps=2):
+        trial.baseline(duration_s=15)
+        with trial.fault(faults.PodKill(targets.one(system))):
+            trial.hold(duration_s=10)
+        trial.recovery()
+    trial.judge(SloMet(Slo(availability=0.5)), AnswersRight())
+
+
+@pytest.mark.system(replicas=2, env={"BROKEN": "leak", **ROOM})
+@pytest.mark.asks(disconnects=LEAVING)
+@pytest.mark.caught_by("slots-freed", "FAIL", "without a client")
+def test_an_engine_that_keeps_the_slots_of_clients_that_left(trial: Trial, traffic: Traffic) -> None:
+    """Each client that goes away leaves its request running for good."""
+    with traffic.steady(rate_rps=1):
+        trial.baseline(duration_s=15)
+        with traffic.spike(rate_rps=3):
+            trial.hold(duration_s=20)
+    trial.hold(duration_s=WITHIN_S + 10)  # users are gone: what still runs has no client
+    trial.judge(SloMet(Slo(availability=0.9)), SlotsFreed(within_s=WITHIN_S))

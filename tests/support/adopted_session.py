@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,7 @@ __all__ = [
     "TeamService",
     "identity",
     "lab",
+    "own_lab",
     "rows",
     "session",
     "written",
@@ -70,18 +72,25 @@ class Row:
     took_s: float
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[tuple[Lab, LabFacts]]:
-    """A lab with three nodes for this file; never one that somebody else has up."""
+@contextmanager
+def own_lab(nodes: int, words: str) -> Iterator[tuple[Lab, LabFacts]]:
+    """A lab with so many nodes while the block lasts; never one that somebody else has up."""
     lab = Lab()
     if lab.status().remains:
         pytest.fail("there is a lab on this host already; first: gameday lab down")
     with signals_heal():
         try:
-            with lab.use("the scenarios on an adopted service", nodes=3, progress=Terminal()) as facts:
+            with lab.use(words, nodes=nodes, progress=Terminal()) as facts:
                 yield lab, facts
         finally:
             lab.down(progress=Terminal())
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[tuple[Lab, LabFacts]]:
+    """A lab with three nodes for this file."""
+    with own_lab(3, "the scenarios on an adopted service") as up:
+        yield up
 
 
 def written(

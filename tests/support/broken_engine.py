@@ -6,7 +6,8 @@
     lying      /health asks nobody: it says 200 while the engine hangs
     (none)     well: it finishes its answers, frees its slots, and /health asks the engine
 
-It needs a Python alone, so that it runs in any image that has one: `python3 -c "$(cat broken_engine.py)"`.
+Its metrics have the names of the reference server's. It needs a Python alone, so that it runs in any image that has
+one: `python3 -c "$(cat broken_engine.py)"`.
 """
 
 import json
@@ -29,7 +30,7 @@ WEIGHTS_MIB = 48
 told_to_end = threading.Event()
 asking = threading.Lock()
 counting = threading.Lock()
-state = {"running": 0, "before": "nothing"}
+state = {"running": 0, "before": "nothing", "completed": 0, "cancelled": 0}
 
 
 def engine() -> socket.socket:
@@ -58,6 +59,12 @@ def token(within_s: float | None = None) -> bool:
         return bool(tokens.recv(4096))
 
 
+def metrics() -> str:
+    """How many requests it is at, and how those ended that did."""
+    ended = "".join(f'model_requests_total{{outcome="{how}"}} {state[how]}\n' for how in ("completed", "cancelled"))
+    return f"{ended}model_requests_running {state['running']}\n"
+
+
 class Handler(BaseHTTPRequestHandler):
     """Each answer is a stream of as many tokens as were asked for, the first of which is the prompt."""
 
@@ -66,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Say how it is, or how many requests it is at."""
         if self.path == "/metrics":
-            self.whole(200, f"engine:requests_running {state['running']}\n")
+            self.whole(200, metrics())
         else:
             self.whole(200 if BROKEN == "lying" or token(ENGINE_ANSWERS_S) else 503, "")
 
@@ -80,14 +87,17 @@ class Handler(BaseHTTPRequestHandler):
                 return
             state["running"] += 1
             said, state["before"] = (state["before"] if BROKEN == "foreign" else prompt), prompt
+        outcome = "completed"
         try:
             self.stream(str(said), int(asked["max_tokens"]))
         except OSError:  # the client went away
             self.close_connection = True
             if BROKEN == "leak":
                 return
+            outcome = "cancelled"
         with counting:
             state["running"] -= 1
+            state[outcome] += 1
 
     def stream(self, said: str, count: int) -> None:
         """The answer itself."""

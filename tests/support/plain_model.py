@@ -17,7 +17,17 @@ from chaos.system.manifests.names import MANAGED_BY, RUN_LABEL
 from chaos.system.manifests.render import manifests
 from chaos.wait import until
 
-__all__ = ["NAME", "Change", "consent", "deploy_plainly", "kubectl", "settled", "spec_with", "spread_again"]
+__all__ = [
+    "AVAILABLE_S",
+    "NAME",
+    "Change",
+    "consent",
+    "deploy_plainly",
+    "kubectl",
+    "settled",
+    "spec_with",
+    "spread_again",
+]
 
 NAME = "chat"
 AVAILABLE_S = 120.0
@@ -51,6 +61,7 @@ def deploy_plainly(
     *,
     change: Change = list,
     kind: str = "Deployment",
+    within_s: float = AVAILABLE_S,
 ) -> None:
     """Apply its objects, changed as a team has them, once its claims are filled; wait until all are available."""
     kubectl(kubeconfig, "create", "namespace", namespace)
@@ -63,7 +74,7 @@ def deploy_plainly(
         kubectl(kubeconfig, "wait", "--for=condition=complete", name, "-n", namespace, f"--timeout={LOADED_S}s")
         kubectl(kubeconfig, "delete", name, "-n", namespace)
     kubectl(kubeconfig, "apply", "-f", "-", stdin=yaml.safe_dump_all(objects))
-    settled(admin, namespace, kind)
+    settled(admin, namespace, kind, within_s=within_s)
     if spec.autoscale:
         until(lambda: _measured(admin, namespace), deadline_s=MEASURED_S, awaited=f"metrics of {NAME} in {namespace}")
 
@@ -75,7 +86,7 @@ def _measured(admin: Cluster, namespace: str) -> bool:
     return any(one["type"] == "ScalingActive" and one["status"] == "True" for one in conditions)
 
 
-def settled(admin: Cluster, namespace: str, kind: str = "Deployment") -> None:
+def settled(admin: Cluster, namespace: str, kind: str = "Deployment", *, within_s: float = AVAILABLE_S) -> None:
     """Wait until every replica that is wanted is there, no pod is on its way out, and no node is closed."""
 
     def still() -> bool:
@@ -85,7 +96,7 @@ def settled(admin: Cluster, namespace: str, kind: str = "Deployment") -> None:
         closed = [one for one in admin.list("Node") if one["spec"].get("unschedulable") or one["spec"].get("taints")]
         return view.rolled_out and view.ready_replicas >= view.replicas and not leaving and not closed
 
-    until(still, deadline_s=AVAILABLE_S, awaited=f"{NAME} in {namespace} and the nodes to stand still")
+    until(still, deadline_s=within_s, awaited=f"{NAME} in {namespace} and the nodes to stand still")
 
 
 def spread_again(kubeconfig: Path, admin: Cluster, namespace: str, kind: str = "Deployment") -> None:

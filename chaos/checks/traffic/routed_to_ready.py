@@ -16,6 +16,7 @@ from chaos.history import History
 from chaos.history.coverage import covered
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans
+from chaos.history.facts.terminations import endings
 from chaos.history.sli import GIVEN, SENT
 from chaos.semantics import endpoint_bound
 
@@ -57,8 +58,9 @@ class RoutedToReady:
 
     The bound is that of the endpoint's own removal, and `notice_s` for whatever routes to notice. FAIL if an answer
     names the replica, or a router (`[system.roles]`) answers 502 while every replica that is an endpoint is Ready: then
-    it chose one that is none. UNKNOWN where requests failed that name nobody, where answers name no replica, over kept
-    connections, and if no replica left.
+    it chose one that is none. A whole answer to a request that was sent after all containers of the replica had ended,
+    by its kubelet's word, is another's, also where it names none. UNKNOWN where requests failed that name nobody, where
+    answers name no replica that still runs, over kept connections, and if no replica left.
     """
 
     name: ClassVar[str] = "routed-to-ready"
@@ -93,7 +95,10 @@ class RoutedToReady:
         gateway = pl.col("status") == BAD_GATEWAY
         named = table.filter(mine)
         others = table.filter(~mine.fill_null(value=False))
-        well = others.filter(pl.col("outcome").is_in(GIVEN) & pl.col("replica").is_not_null())
+        by_another = pl.col("replica").is_not_null()
+        if (stopped_ns := _stopped_ns(history, life)) is not None:
+            by_another |= pl.col("sent_ns") >= stopped_ns
+        well = others.filter(pl.col("outcome").is_in(GIVEN) & by_another)
         refused = others.filter(gateway.fill_null(value=False))
         unnamed = others.height - well.height - refused.height
         detail = DepartureDetail(life.name, left_ns, named.height, well.height, refused.height, unnamed)
@@ -107,6 +112,11 @@ class RoutedToReady:
         if doubt := _doubt(history, detail, table.height, left_ns, until_ns):
             return detail, unknown(life.who, doubt, SETTLE)
         return detail, Obligation(life.who, measured=measured, bound="0", evidence=(moment,))
+
+
+def _stopped_ns(history: History, life: PodLife) -> int | None:
+    """When word came that none of its containers ran any more; None: it never came."""
+    return next((one.stopped_ns for one in endings(history) if one.life.uid == life.uid), None)
 
 
 def _wrong(history: History, detail: DepartureDetail, begin_ns: int, until_ns: int) -> str:

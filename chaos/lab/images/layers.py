@@ -22,6 +22,7 @@ __all__ = [
     "base_key",
     "base_layer",
     "compile_to_bytecode",
+    "debian_root",
     "install_python_packages",
     "python_layer",
     "write_layer",
@@ -61,22 +62,30 @@ def base_layer(progress: Progress) -> Path:
 
 def _build_base(out: Path, progress: Progress) -> None:
     with progress.step("image: Debian packages", estimate_s=15):
-        root = out / "root"
+        root = debian_root(_list("debian-packages.txt"), out)
         for folder in ("usr/local/bin", "tmp"):
-            (root / folder).mkdir(parents=True)
-        for deb in _debian_packages(_list("debian-packages.txt"), out / "download"):
-            run(["dpkg-deb", "--extract", deb, root], deadline_s=UNPACK_WITHIN_S)
-        shutil.rmtree(out / "download")
+            (root / folder).mkdir(parents=True, exist_ok=True)
         (root / "tmp").chmod(0o1777)
         for applet in _list("busybox-applets.txt"):
             (root / "usr/local/bin" / applet).symlink_to("/bin/busybox")
         (root / "bin/sh").symlink_to("busybox")
-        _remove(root, PATHS_LEFT_OUT)
-        _remove(
-            root, [str(path.relative_to(root)) for path in root.glob("usr/share/doc/*/*") if path.name != "copyright"]
-        )
         compile_to_bytecode(root, root / f"usr/lib/python{PYTHON}", f"/usr/lib/python{PYTHON}")
         write_layer(root, out, at="/")
+
+
+def debian_root(names: Sequence[str], out: Path) -> Path:
+    """Unpack Debian's packages of these names, and all they depend on, as `out/root`, less what no image needs.
+
+    Raises LabError.
+    """
+    root = out / "root"
+    root.mkdir()
+    for deb in _debian_packages(names, out / "download"):
+        run(["dpkg-deb", "--extract", deb, root], deadline_s=UNPACK_WITHIN_S)
+    shutil.rmtree(out / "download")
+    _remove(root, PATHS_LEFT_OUT)
+    _remove(root, [str(path.relative_to(root)) for path in root.glob("usr/share/doc/*/*") if path.name != "copyright"])
+    return root
 
 
 def _debian_packages(names: Sequence[str], folder: Path) -> list[Path]:
@@ -121,10 +130,17 @@ def python_layer(lists: Sequence[Path], out: Path, base: Path, *, left_out: Sequ
     shutil.rmtree(folder)
 
 
-def install_python_packages(lists: Iterable[Path], folder: Path, *, python: str) -> None:
+def install_python_packages(
+    lists: Iterable[Path],
+    folder: Path,
+    *,
+    python: str,
+    deadline_s: float = DOWNLOAD_WITHIN_S,
+) -> None:
     """Put the packages of these lists, and no others, into `folder`, as wheels for `python` (such as "3.11").
 
-    Raises LabError if pip fails. Packages that the lists' packages name as needed must be in the lists themselves.
+    Packages that the lists' packages name as needed must be in the lists themselves. Raises LabError if pip fails, or
+    takes longer than `deadline_s`.
     """
     platforms = [f"manylinux_2_{minor}_{platform.machine()}" for minor in range(36, 16, -1)]
     platforms.append(f"manylinux2014_{platform.machine()}")
@@ -136,15 +152,15 @@ def install_python_packages(lists: Iterable[Path], folder: Path, *, python: str)
             *("--target", folder),
             *(word for path in lists for word in ("--requirement", path)),
         ],
-        deadline_s=DOWNLOAD_WITHIN_S,
+        deadline_s=deadline_s,
         fix=f"if pip is missing: {sys.executable} -m ensurepip",
     )
 
 
-def compile_to_bytecode(base: Path, folder: Path, runs_at: str) -> None:
+def compile_to_bytecode(base: Path, folder: Path, runs_at: str, *, deadline_s: float = UNPACK_WITHIN_S) -> None:
     """Compile to bytecode with the image's own Python, so that no start of a replica has to.
 
-    By hash, unchecked: layers have no times to compare.
+    By hash, unchecked: layers have no times to compare. Raises LabError if it fails, or takes longer than `deadline_s`.
     """
     loader = next(base.glob("lib64/ld-linux-*"), None) or next(base.glob("lib/ld-linux-*"))
     libraries = ":".join(str(path) for path in (*base.glob("lib/*-linux-gnu"), *base.glob("usr/lib/*-linux-gnu")))
@@ -160,7 +176,7 @@ def compile_to_bytecode(base: Path, folder: Path, runs_at: str) -> None:
     ]
     run(
         [*python, "-q", "--invalidation-mode", "unchecked-hash", "-s", folder, "-p", runs_at, folder],
-        deadline_s=UNPACK_WITHIN_S,
+        deadline_s=deadline_s,
         env={"PYTHONHOME": str(base / "usr")},
     )
 

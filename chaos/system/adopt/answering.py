@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chaos.cluster import Cluster, path_of, selector_of
+from chaos.cluster import Cluster, proxy_path, selector_of
 from chaos.cluster.transport import Answer
 from chaos.errors import ClusterRefused
 from chaos.history.reading.replica_names import address_in
@@ -82,8 +82,8 @@ def heard(cluster: Cluster, system: System) -> Answering:
 
 def _places(system: System, ready: list[PodView]) -> Iterator[str]:
     """Where to ask: the Service, and then one ready pod, for who may ask that alone."""
-    yield f"{path_of('Service', system.namespace, system.service)}:{system.port}/proxy"
-    yield from (f"{path_of('Pod', system.namespace, pod.name)}:{system.spec.port}/proxy" for pod in ready[:1])
+    yield proxy_path("Service", system.namespace, system.service, system.port)
+    yield from (proxy_path("Pod", system.namespace, pod.name, system.spec.port) for pod in ready[:1])
 
 
 def _got(cluster: Cluster, path: str) -> Answer | None:

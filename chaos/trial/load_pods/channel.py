@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chaos.cluster import Cluster, path_of
+from chaos.cluster import Cluster, proxy_path
 from chaos.cluster.transport import UNAUTHORIZED, Answer
 from chaos.errors import ClusterRefused, GamedayError, HarnessBroken
 from chaos.objects.base import Ref
@@ -81,7 +81,7 @@ class Agent:
         return body
 
     def _answer(self, action: str, arguments: Mapping[str, Any], timeout_s: float) -> Answer:
-        path = f"{path_of('Pod', self.pod.namespace)}/{self.pod.name}:{PORT}/proxy/do"
+        path = proxy_path("Pod", self.pod.namespace, self.pod.name, PORT) + "/do"
         try:
             return self.cluster.transport.call(
                 "POST",

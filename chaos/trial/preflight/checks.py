@@ -98,9 +98,9 @@ def require_rights(
     proxied = not adoption.config.traffic.url
     workload, data = found.system.workload, bool(adoption.config.system.data)
     debug = bool(adoption.config.system.debug_image)
-    kinds = (workload.kind, *found.through)
-    wanted = rights_of(activities, *kinds, proxied=proxied, load_pods=load_pods, data=data, debug=debug)
-    names = object_names(namespace, workload.kind, workload.name, resource=found.resource)
+    kinds, others = (workload.kind, *found.through), adoption.config.system.other_workloads()
+    wanted = rights_of(activities, *kinds, proxied=proxied, load_pods=load_pods, data=data, debug=debug, others=others)
+    names = object_names(namespace, workload.kind, workload.name, resource=found.resource, others=others)
     if missing := [right.words for right in wanted if not _may(adoption, right, namespace, names)]:
         raise ClusterRefused(
             f"context {context} may not, in namespace {namespace}: {', '.join(missing)}",

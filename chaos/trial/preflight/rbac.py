@@ -10,7 +10,7 @@ from typing import Any
 
 from chaos.cluster import IN_CLUSTER, resource_of
 from chaos.errors import UsageError
-from chaos.faults.permissions import Activity, Right, object_names
+from chaos.faults.permissions import Activity, Right, Workload, object_names
 from chaos.faults.scenario_analysis import activities_of
 from chaos.safety.lease import LEASE_NAME
 from chaos.safety.undo_journal import own_namespace
@@ -114,12 +114,15 @@ def _imported(file: Path) -> ModuleType:
     return module
 
 
-def role_objects(rights: Sequence[Right], *, namespace: str, workload_kind: str, workload: str) -> list[dict[str, Any]]:
+def role_objects(
+    rights: Sequence[Right], *, namespace: str, workload_kind: str, workload: str, others: Sequence[Workload] = ()
+) -> list[dict[str, Any]]:
     """A ServiceAccount in a namespace of its own, and a Role there, in the system's namespace, and in the cluster.
 
     It does not live in the system's namespace, where whoever may make pods could run them as this account.
     """
-    names, own, wide = object_names(namespace, workload_kind, workload), own_namespace(namespace), f"{NAME}-{namespace}"
+    names = object_names(namespace, workload_kind, workload, others=others)
+    own, wide = own_namespace(namespace), f"{NAME}-{namespace}"
     account = {"kind": "ServiceAccount", "name": NAME, "namespace": own}
     made = [
         {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": own}},

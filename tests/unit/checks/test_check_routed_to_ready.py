@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 from histories import Story, at, facts, killed, pod
+from probe_stories import endpoints
 from routing_stories import away_story
+from termination_stories import standing
 
 from chaos.checks import RoutedToReady
 from chaos.checks.verdict import Answer, Finding
@@ -92,6 +94,34 @@ def test_without_names_connections_or_a_watch_it_is_unknown() -> None:
     kept = facts(raw={"system": {"selector": {"app": "model"}, "connections": "reuse"}})
     assert judged(away_story().has(facts=kept)).answer is Answer.UNKNOWN
     assert judged(away_story().gap(40, 42, "EndpointSlice")).answer is Answer.UNKNOWN
+
+
+def ended_story(*, forced: bool = False) -> Story:
+    """`a` ends and is gone at 36 s, and no answer names its replica."""
+    story = standing().saw(0, "LISTED", endpoints("a", "b", "c"), "EndpointSlice")
+    story.ends("a", 30, None).saw(30.1, "MODIFIED", endpoints("b", "c"), "EndpointSlice")
+    story.ends("a", 30.2, 36, code=None if forced else 0)
+    for row in story.rows:
+        row["replica"] = None
+    return story
+
+
+def test_answers_without_a_name_are_of_others_once_the_replica_has_ended() -> None:
+    """Nobody answers any more; one whose containers nobody saw end may still."""
+    finding = judged(ended_story(), router=True)
+    assert finding.answer is Answer.PASS, finding.line()
+    assert finding.values["departures"][0]["elsewhere"] > 0
+    assert judged(ended_story(forced=True), router=True).answer is Answer.UNKNOWN
+
+
+def test_a_router_that_keeps_a_replica_that_has_ended_fails_without_names_too() -> None:
+    """Its 502 is the dead replica's; a failure of another kind may be anybody's."""
+    story = ended_story()
+    row_at(story, 60).update(outcome="failed", status=502)
+    assert judged(story, router=True).answer is Answer.FAIL
+    story = ended_story()
+    row_at(story, 60).update(outcome="unanswered")
+    assert judged(story, router=True).answer is Answer.UNKNOWN
 
 
 def test_where_nobody_left_it_is_unknown() -> None:

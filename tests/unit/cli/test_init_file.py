@@ -115,6 +115,8 @@ def test_every_part_that_people_may_fill_in_is_there(tmp_path: Path) -> None:
     assert whole.safety.model_fields_set == set(type(whole.safety).model_fields) - {"abort_every_s"}
     assert "abort_every_s" in text
     assert whole.traffic.url
+    means = whole.system.own_means()
+    assert all((means.process, means.not_ready, means.ready, means.debug_image, whole.system.replica_rps))
 
 
 @pytest.mark.parametrize("given", [HEALTH, {"tcpSocket": {"port": 8000}}, {"exec": {"command": ["well"]}}])

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from chaos.semantics.engines import recognised
+from chaos.semantics.exposition import samples
 from chaos.wait import until
 
 SUPPORT = Path(__file__).parents[2] / "support"
@@ -88,6 +90,25 @@ def test_one_that_is_not_broken_is_well() -> None:
         until(lambda: running_requests(port) == 0, deadline_s=10, awaited="the slot to be freed")
         assert asked(port)[0] == 200
         assert status_of(port, "/health")[0] == 200
+
+
+def test_its_metrics_are_those_of_a_server_that_is_known() -> None:
+    """By their names: what it runs, and how many ended in which way."""
+    with running("broken_engine") as (_, port):
+        asked(port)
+        gone_away(port)
+        until(lambda: running_requests(port) == 0, deadline_s=10, awaited="the slot to be freed")
+        page = status_of(port, "/metrics")[1]
+    found = recognised(metrics=page)
+    assert found is not None
+    engine = found[0]
+    counted = {
+        labels[engine.finished_label]: value
+        for _, labels, value in samples(page, [one.name for one in engine.finished])
+    }
+    assert counted == {"completed": 1, "cancelled": 1}
+    assert "cancelled" in engine.cut_reasons
+    assert "completed" not in engine.cut_reasons
 
 
 def test_one_answers_anothers_prompt() -> None:

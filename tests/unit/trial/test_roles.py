@@ -70,6 +70,19 @@ def objects(*names: str) -> dict[str, Any]:
     }
 
 
+def test_each_workload_of_the_system_may_be_read_by_name() -> None:
+    """A router beside the engine is found and watched like it, whether it is of its kind or of another."""
+    others = (("Deployment", "router"), ("StatefulSet", "decode"))
+    rights = rights_of([], "Deployment", proxied=False, others=others)
+    printed = role_objects(rights, namespace="llm", workload_kind="Deployment", workload="chat", others=others)
+    (role,) = [one for one in printed if one["kind"] == "Role" and one["metadata"]["namespace"] == "llm"]
+    for resource, names in (("deployments", ["chat", "router"]), ("statefulsets", ["decode"])):
+        held = {
+            tuple(rule["verbs"]): rule.get("resourceNames") for rule in role["rules"] if resource in rule["resources"]
+        }
+        assert held == {("get",): names, ("list", "watch"): None}
+
+
 def verbs(role: dict[str, Any], resource: str) -> set[str]:
     """What a role may do to a resource, whatever the names."""
     return {verb for rule in role["rules"] if rule["resources"] == [resource] for verb in rule["verbs"]}
