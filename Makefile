@@ -13,6 +13,7 @@
 #   make matrix                    the mutants, and every scenario on every healthy variant, as docs/matrix.md; two hours
 #   make versions                  the quick scenarios, budgets, probes, autoscaler, and the property tests on each Kubernetes, as
 #                                  docs/versions.md; some hours, what is in runs/versions is not run again
+#   make addons                    the add-ons of the lab: compiles prometheus-adapter, KEDA and kube-network-policies the first time
 #   make peers                     our drain beside kubectl's, and gameday plan beside real drains
 SHELL := /bin/bash
 PYTHON ?= python3
@@ -31,7 +32,7 @@ TARGET := $(if $(IMAGE),--gameday-image '$(IMAGE)') $(if $(KUBERNETES),--gameday
 READY := prepared
 endif
 
-.PHONY: fast unit scenarios test kwok safety mutants staging vllm matrix versions peers soak prepared browser lint clean
+.PHONY: fast unit scenarios test kwok safety mutants staging vllm matrix versions addons peers soak prepared browser lint clean
 
 fast: lint
 	$(BIN)/pytest tests/unit -n auto -q $(ARGS)
@@ -87,6 +88,9 @@ version-%:
 	-test -s $(KEPT)/quick.xml || $(BIN)/pytest scenarios -m quick --gameday-lab-kubernetes $(CONTROL) --gameday-lab-kubelet $(NODES) --junitxml $(KEPT)/quick.xml
 	-test $(CONTROL) != $(NODES) || test -s $(KEPT)/themes.xml || $(BIN)/pytest $(THEMES) --gameday-lab-kubernetes $(CONTROL) --junitxml $(KEPT)/themes.xml
 	-test $(CONTROL) != $(NODES) || test -s $(KEPT)/properties.xml || $(BIN)/pytest $(PROPERTIES) --kubernetes $(CONTROL) --junitxml $(KEPT)/properties.xml
+
+addons: prepared
+	$(BIN)/pytest tests/lab/test_lab_addons.py -m slow $(ARGS)
 
 peers: prepared
 	$(BIN)/pytest tests/peers $(ARGS)

@@ -19,6 +19,7 @@ from chaos.cli.upgrade.command import upgrade_check_command
 from chaos.errors import GamedayError, UsageError, one_line
 from chaos.history.writing.redaction import without_secrets
 from chaos.lab import Lab
+from chaos.lab.addons.catalogue import ADDONS
 from chaos.lab.bring_up import prepare
 from chaos.lab.control_plane.build import MINORS, Release
 from chaos.lab.doctor import diagnose
@@ -102,6 +103,8 @@ def lab_status() -> None:
         table.add_row(component.name, str(component.pid), "yes" if component.alive else "NO", str(component.log))
     if status.components:
         Console().print(table)
+    if status.addons:
+        print(f"add-ons: {', '.join(status.addons)}")  # noqa: T201
     for user in status.users:
         print(one_line(f"in use by {user}"))  # noqa: T201
     raise typer.Exit(0 if status.well else 1)
@@ -144,6 +147,14 @@ def lab_load(
     with lab.use("loading an image"), opening as (image, names):
         lab.take_image(image, Terminal())
     print("\n".join(names))  # noqa: T201
+
+
+@lab_app.command("add")
+def lab_add(
+    names: Annotated[list[str], typer.Argument(metavar="NAME…", help=f"Any of {', '.join(ADDONS)}.")],
+) -> None:
+    """Add real pieces of clusters to the lab that is up, with what they need; they go with the lab."""
+    print("\n".join(Lab().add(names, Terminal())))  # noqa: T201
 
 
 @lab_app.command("logs")

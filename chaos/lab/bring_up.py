@@ -12,10 +12,16 @@ from pathlib import Path
 
 from chaos.errors import LabError
 from chaos.lab.control_plane.api import Api, suite_api
-from chaos.lab.control_plane.authorization import RBAC, admins_binding, audit_flags, kubelet_client_binding
+from chaos.lab.control_plane.authorization import (
+    RBAC,
+    REVIEWS_PATH,
+    admins_binding,
+    audit_flags,
+    kubelet_client_binding,
+)
 from chaos.lab.control_plane.build import Release, kube_program
 from chaos.lab.control_plane.components import ADMINS, ControlPlane
-from chaos.lab.control_plane.metrics_server import REVIEWS_PATH, metrics_objects, metrics_server, start_review
+from chaos.lab.control_plane.metrics_server import METRICS_SERVER, metrics_objects, metrics_server
 from chaos.lab.control_plane.pki import private_folder
 from chaos.lab.host.cgroups import CLIENT_GROUP, CONTROL_GROUP, Cgroups
 from chaos.lab.host.changes import change_host
@@ -179,13 +185,13 @@ def _start_programs(  # noqa: PLR0917  # all that was made so far
             for path, created in storage_objects(launcher.paths.volumes, machines):
                 api.create(path, created)
             await_components(
-                lambda: api.create(REVIEWS_PATH, start_review())["status"].get("allowed"),
+                lambda: api.create(REVIEWS_PATH, METRICS_SERVER.start_review())["status"].get("allowed"),
                 components=launcher.started,
                 suspects=launcher.started[:2],
                 awaited="the rights of metrics-server to be in force",
                 deadline_s=RIGHTS_DEADLINE_S,
             )
-        _control(launcher, "metrics-server", metrics_server(control))
+        _control(launcher, METRICS_SERVER.name, metrics_server(control))
     with stages.stage("nodes ready"):
         _await_nodes(launcher, machines)
     with stages.stage("Services led"):

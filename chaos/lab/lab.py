@@ -7,6 +7,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from chaos.errors import LabError
+from chaos.lab.addons.catalogue import refuse_clash, wanted
+from chaos.lab.addons.install import add_addon
 from chaos.lab.bring_up import Artefacts, bring_up, usual_artefacts
 from chaos.lab.control_plane.api import suite_api
 from chaos.lab.control_plane.authorization import refused
@@ -26,7 +28,7 @@ from chaos.lab.nodes.containers import thaw_all
 from chaos.lab.nodes.infrastructure import reconnect_all, restore_all
 from chaos.lab.nodes.probes import pass_all_probes
 from chaos.lab.nodes.volumes import reclaim_volumes
-from chaos.lab.status import LabFacts, LabStatus, look, read_facts
+from chaos.lab.status import LabFacts, LabStatus, addons_added, look, read_facts
 from chaos.lab.teardown import anything_left, keep_logs, take_down
 from chaos.progress import Progress, Silent
 from chaos.semantics.timings import LAB
@@ -100,6 +102,9 @@ class Lab:
                 pass
 
     def _start(self, wanted: Sequence[Machine], artefacts: Artefacts, progress: Progress) -> LabFacts:
+        if lost := addons_added(self.paths):
+            with progress.step(f"its add-ons go with the former lab: gameday lab add {' '.join(lost)}"):
+                pass
         if anything_left(self.paths):
             take_down(self.paths, progress)
         try:
@@ -128,6 +133,23 @@ class Lab:
             return None
         # A node that is not Ready under a user's hands is that user's doing; otherwise it is a wreck.
         return status.facts if status.well or status.users else None
+
+    def add(self, names: Sequence[str], progress: Progress) -> tuple[str, ...]:
+        """Have add-ons, and those that they need, in the lab that is up; return what is to be known of each.
+
+        What is not built or fetched yet is, first. Those that run stay as they are. Raises UsageError for a name that
+        there is not and for two that cannot be in one lab, LabError where there is no lab, or one does not start.
+        """
+        addons = wanted(names)
+        with self.use(f"adding {', '.join(names)}"):
+            refuse_clash(addons, addons_added(self.paths))
+            made = [addon.make(progress) for addon in addons]
+            with terminated_as_exit(), lab_lock(f"adding {', '.join(names)}", progress):
+                refuse_clash(addons, addons_added(self.paths))
+                facts = self.facts()
+                for addon, built in zip(addons, made, strict=True):
+                    add_addon(addon, built, paths=self.paths, facts=facts, progress=progress)
+        return tuple(f"{addon.name}: {addon.told}" for addon in addons)
 
     def down(self, *, force: bool = False, progress: Progress) -> None:
         """Take the lab down, or what is left of one. Raises LabInUse if somebody uses it, unless `force` is given.

@@ -17,7 +17,7 @@ from chaos.lab.host.processes import processes_recorded
 from chaos.lab.nodes.nodes import nodes_ready
 from chaos.lab.teardown import anything_left
 
-__all__ = ["CONTEXT", "LabFacts", "LabStatus", "look", "read_facts", "write_facts"]
+__all__ = ["CONTEXT", "LabFacts", "LabStatus", "addons_added", "look", "read_facts", "write_facts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class ComponentStatus:
 class LabStatus:
     """What there is of a lab. `facts` is None unless it came up and was not taken down since.
 
-    `remains` says that there is something of a lab on this host, be it whole or not.
+    `remains` says that there is something of a lab on this host, be it whole or not. `addons` are those that came up.
     """
 
     remains: bool
@@ -43,6 +43,7 @@ class LabStatus:
     api_ready: bool
     nodes: tuple[tuple[str, bool], ...]
     users: tuple[User, ...]
+    addons: tuple[str, ...] = ()
 
     @property
     def whole(self) -> bool:
@@ -93,7 +94,13 @@ def look(paths: LabPaths) -> LabStatus:
         api_ready=ready,
         nodes=tuple(sorted(nodes.items())),
         users=users(paths.uses),
+        addons=addons_added(paths),
     )
+
+
+def addons_added(paths: LabPaths) -> tuple[str, ...]:
+    """The names of the add-ons that came up in the lab, in the order of their names."""
+    return tuple(sorted(path.stem for path in paths.addons.glob("*.json")))
 
 
 def _ask(paths: LabPaths) -> tuple[bool, dict[str, bool]]:

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from lab_objects import PODS, SERVICES, await_gone, await_pod_ready, model_pod, service_of
+from lab_objects import PODS, SERVICES, await_gone, await_pod_ready, model_pod, service_of, status_from_client
 
 from chaos.errors import LabError, UsageError
 from chaos.lab import Lab, LabFacts
@@ -49,14 +49,6 @@ def served(lab: Lab) -> Iterator[tuple[str, str]]:
         api.delete(f"{PODS}/served")
 
 
-def _from_client(lab: Lab, url: str) -> int:
-    """The status of an answer as the lab's client gets it."""
-    fetch = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=5).status)"
-    argv = lab.client_command(["python3", "-c", fetch, url])
-    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
-    return int(done.stdout) if done.returncode == 0 else 0
-
-
 def _reachable(address: str, port: int, *, netns: str | None = None) -> bool:
     """Whether a TCP connection comes about, from the host or from a network namespace."""
     if netns is None:
@@ -73,7 +65,7 @@ def _reachable(address: str, port: int, *, netns: str | None = None) -> bool:
 def test_a_pod_answers_the_client_through_its_service(lab: Lab, served: tuple[str, str]) -> None:
     """The client reaches a real pod by its Service's address, by rules of its own kube-proxy."""
     _, service = served
-    until(lambda: _from_client(lab, f"http://{service}/readyz") == 200, deadline_s=20, awaited="an answer")
+    until(lambda: status_from_client(lab, f"http://{service}/readyz") == 200, deadline_s=20, awaited="an answer")
 
 
 def test_a_port_that_met_a_dead_pod_meets_a_live_one_soon(lab: Lab, api: Api, served: tuple[str, str]) -> None:

@@ -1,8 +1,10 @@
 """Objects that the tests of the lab apply, and how to wait for them."""
 
+import subprocess
 from collections.abc import Mapping
 from typing import Any
 
+from chaos.lab import Lab
 from chaos.lab.control_plane.api import Api
 from chaos.lab.images.recipes import MODEL_IMAGE
 from chaos.wait import until
@@ -51,3 +53,11 @@ def await_pod_ready(api: Api, name: str) -> Mapping[str, Any]:
 def await_gone(api: Api, path: str) -> None:
     """Wait until there is no object at a path."""
     until(lambda: api.get(path) is None, deadline_s=READY_DEADLINE_S, awaited=f"{path} gone")
+
+
+def status_from_client(lab: Lab, url: str) -> int:
+    """The status of an answer as the lab's client gets it; 0 if there is none."""
+    fetch = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=5).status)"
+    argv = lab.client_command(["python3", "-c", fetch, url])
+    done = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=20)
+    return int(done.stdout) if done.returncode == 0 else 0

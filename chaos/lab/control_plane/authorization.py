@@ -1,7 +1,7 @@
 """Who may do what on a cluster of ours (RBAC), and the audit log of what the suite's ServiceAccount was refused."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,17 @@ import yaml
 from chaos.lab.control_plane.components import ADMINS, KUBELET_CLIENT
 from chaos.lab.host.paths import LabPaths
 
-__all__ = ["RBAC", "admins_binding", "audit_flags", "cluster_role_binding", "kubelet_client_binding", "refused"]
+__all__ = [
+    "RBAC",
+    "REVIEWS_PATH",
+    "access_review",
+    "admins_binding",
+    "audit_flags",
+    "cluster_role",
+    "cluster_role_binding",
+    "kubelet_client_binding",
+    "refused",
+]
 
 POLICY = {
     "apiVersion": "audit.k8s.io/v1",
@@ -62,11 +72,29 @@ def _refused(line: str, user: str) -> str:
 
 
 RBAC = "rbac.authorization.k8s.io"
+REVIEWS_PATH = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 
 
 def admins_binding() -> Mapping[str, Any]:
     """The administrators' group may do everything."""
     return cluster_role_binding("gameday:admins", role="cluster-admin", kind="Group", subject=ADMINS)
+
+
+def cluster_role(name: str, rules: Sequence[Mapping[str, Any]], *, aggregated: Sequence[str] = ()) -> Mapping[str, Any]:
+    """A cluster role; `aggregated` are the user-facing roles whose bearers have its rights too."""
+    labels = {f"{RBAC}/aggregate-to-{role}": "true" for role in aggregated}
+    metadata = {"name": name, "labels": labels}
+    return {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": list(rules)}
+
+
+def access_review(user: str, verb: str, resource: str, **where: str) -> Mapping[str, Any]:
+    """The question whether a user may do something; `where` are the namespace, name and group, if any.
+
+    The API server takes a moment to act on a binding that was just made.
+    """
+    asked = {"verb": verb, "resource": resource, **where}
+    spec = {"user": user, "resourceAttributes": asked}
+    return {"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": spec}
 
 
 def cluster_role_binding(name: str, *, role: str, kind: str, subject: str) -> Mapping[str, Any]:

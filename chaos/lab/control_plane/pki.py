@@ -38,23 +38,20 @@ class Credential:
 
 
 class Authority:
-    """A certificate authority of our own. `certificate` and `key` are its PEM files."""
+    """A certificate authority of our own, made in `folder`; `kept`: the one that was made there before.
 
-    def __init__(self, folder: Path, name: str) -> None:
+    `certificate` and `key` are its PEM files. Raises OSError if one is to be kept that is not there.
+    """
+
+    def __init__(self, folder: Path, name: str, *, kept: bool = False) -> None:
         self._folder = folder
-        self._key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"gameday {name}")])
-        key_id = x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
-        usage = _key_usage(signs_certificates=True)
-        self._issuer = (
-            _builder(subject, subject, self._key.public_key())
-            .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-            .add_extension(usage, critical=True)
-            .add_extension(key_id, critical=False)
-            .sign(self._key, hashes.SHA256())
-        )
-        self.certificate = write_private(folder / f"{name}.crt", _pem(self._issuer))
-        self.key = write_private(folder / f"{name}.key", _key_pem(self._key))
+        self.certificate, self.key = folder / f"{name}.crt", folder / f"{name}.key"
+        if not kept:
+            _make_authority(self.certificate, self.key, f"gameday {name}")
+        self._issuer = x509.load_pem_x509_certificate(self.certificate.read_bytes())
+        key = serialization.load_pem_private_key(self.key.read_bytes(), password=None)
+        assert isinstance(key, ec.EllipticCurvePrivateKey)
+        self._key = key
 
     def issue(
         self,
@@ -93,6 +90,20 @@ class Authority:
             certificate=write_private(self._folder / f"{name}.crt", _pem(certificate)),
             key=write_private(self._folder / f"{name}.key", _key_pem(key)),
         )
+
+
+def _make_authority(certificate: Path, key: Path, name: str) -> None:
+    own = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    issuer = (
+        _builder(subject, subject, own.public_key())
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(own.public_key()), critical=False)
+        .sign(own, hashes.SHA256())
+    )
+    write_private(certificate, _pem(issuer))
+    write_private(key, _key_pem(own))
 
 
 def service_account_keys(folder: Path) -> Credential:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from chaos.errors import LabError
+from chaos.lab.host.cache import cached, digest
 from chaos.lab.host.command import run
 from chaos.progress import Progress
 
@@ -23,6 +24,7 @@ __all__ = [
     "missing_packages",
     "packages_off_path",
     "remove_dead_policy",
+    "unpacked_package",
 ]
 
 # Each package with the programs that we want of it: another source of the same programs is as good.
@@ -94,6 +96,47 @@ def install_packages(progress: Progress) -> None:
 
         argv = ["apt-get", *options, "install", "--yes", "--no-install-recommends", *packages]
         run(argv, deadline_s=APT_DEADLINE_S, env=env, fix=fix, on_line=on_line)
+
+
+def unpacked_package(package: str, progress: Progress) -> Path:
+    """The files of a Debian package, unpacked into the cache and not installed: no service, user or file on the host.
+
+    Its dependencies are not there either. One entry for each version. Raises LabError without apt, or if it fails.
+    """
+    if shutil.which("apt-get") is None:
+        raise LabError(f"the lab needs {package}, and this host has no apt-get", f"install the program {package}")
+    fix = f"apt-get update && apt-get download {package}"
+    version = _candidate(package)
+    if not version:
+        with progress.step("apt-get update", estimate_s=5):
+            run(["apt-get", "update"], deadline_s=APT_DEADLINE_S, fix=fix)
+        version = _candidate(package)
+    if not version:
+        raise LabError(f"apt knows no package {package}", f"install the program {package}")
+
+    def build(folder: Path) -> None:
+        with progress.step(f"fetch {package} {version}", estimate_s=5):
+            # As another user apt could not write to a folder that is ours alone.
+            options = ["-o", "APT::Sandbox::User=root"]
+            run(
+                ["apt-get", *options, "download", f"{package}={version}"],
+                deadline_s=APT_DEADLINE_S,
+                cwd=folder,
+                fix=fix,
+            )
+            (archive,) = folder.glob("*.deb")
+            run(["dpkg-deb", "--extract", archive, folder / "root"], deadline_s=APT_DEADLINE_S)
+            archive.unlink()
+
+    return cached(f"debian-{package}", digest(package, version, os.uname().machine), build) / "root"
+
+
+def _candidate(package: str) -> str:
+    """The version of a package that apt would take; empty if it knows none."""
+    env = os.environ | {"LC_ALL": "C"}
+    said = run(["apt-cache", "policy", package], deadline_s=APT_DEADLINE_S, env=env)
+    match = re.search(r"^  Candidate: (\d\S*)$", said, re.MULTILINE)
+    return match[1] if match else ""
 
 
 def _how_far(line: str) -> tuple[int, str] | None:

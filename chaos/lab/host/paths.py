@@ -28,6 +28,7 @@ class LabPaths:
         logs: One log a component.
         processes: One file a component: which process it is.
         volumes: One folder a volume.
+        addons: What add-ons keep, a folder each, and beside it a file that is there once the add-on came up.
         facts: What a running lab is; written last, so its presence means that the lab came up.
         host_record: What of the host was changed, and is put back; beside the state, as it has to outlast a reboot.
         state_link: A link to `state`: the lab is found by it, whoever's home the state is in.
@@ -42,6 +43,7 @@ class LabPaths:
         self.logs = state / "logs"
         self.processes = state / "processes"
         self.volumes = state / "volumes"
+        self.addons = state / "addons"
         self.facts = state / "facts.json"
         self.host_record = state.with_name("host.json")
         self.state_link = self.sockets / "state"

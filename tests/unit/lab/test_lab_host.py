@@ -10,7 +10,14 @@ import pytest
 
 from chaos.errors import LabError
 from chaos.lab.host import packages as host
-from chaos.lab.host.packages import PACKAGES, install_packages, missing_packages, packages_off_path, remove_dead_policy
+from chaos.lab.host.packages import (
+    PACKAGES,
+    install_packages,
+    missing_packages,
+    packages_off_path,
+    remove_dead_policy,
+    unpacked_package,
+)
 from chaos.progress import Silent
 
 
@@ -171,3 +178,65 @@ def test_nobody_but_root_is_stopped_by_what_was_left(tmp_path: Path, monkeypatch
 def test_every_package_has_programs() -> None:
     """A package without a program to look for could never be found missing."""
     assert all(PACKAGES.values())
+
+
+POLICY = """echo 'prometheus:'; echo '  Installed: (none)'
+[ -e {lists} ] && echo '  Candidate: 2.42.0+ds-5' || echo '  Candidate: (none)'
+"""
+APT_GET = """echo "$*" >> {log}
+case "$*" in
+  update) touch {lists};;
+  *) touch prometheus_2.42.deb;;
+esac
+"""
+DPKG_DEB = """mkdir -p "$3/usr/bin"; touch "$3/usr/bin/prometheus"
+"""
+
+
+@pytest.fixture
+def apt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An apt that has no lists of packages yet; what apt-get was told."""
+    log, programs = tmp_path / "told", tmp_path / "bin"
+    programs.mkdir()
+    for name, script in (("apt-cache", POLICY), ("apt-get", APT_GET), ("dpkg-deb", DPKG_DEB)):
+        (programs / name).write_text("#!/bin/sh\n" + script.format(log=log, lists=tmp_path / "lists"))
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:/usr/bin:/bin")
+    monkeypatch.setenv("GAMEDAY_CACHE", str(tmp_path / "cache"))
+    return log
+
+
+def test_a_package_is_unpacked_once_and_not_installed(apt: Path) -> None:
+    """Apt's lists are fetched where it has none; the second time nothing is, and the archive is not kept."""
+    root = unpacked_package("prometheus", Silent())
+    assert (root / "usr/bin/prometheus").exists()
+    assert not list(root.parent.glob("*.deb"))
+    assert unpacked_package("prometheus", Silent()) == root
+    told = apt.read_text().splitlines()
+    assert told == ["update", "-o APT::Sandbox::User=root download prometheus=2.42.0+ds-5"]
+
+
+def test_another_version_has_an_entry_of_its_own(apt: Path, tmp_path: Path) -> None:
+    """The one before stays beside it."""
+    former = unpacked_package("prometheus", Silent())
+    policy = tmp_path / "bin" / "apt-cache"
+    policy.write_text(policy.read_text().replace("2.42.0", "2.53.3"))
+    assert unpacked_package("prometheus", Silent()) != former
+    assert former.exists()
+
+
+@pytest.mark.usefixtures("apt")
+def test_a_package_that_apt_does_not_know_is_named(tmp_path: Path) -> None:
+    """Also after its lists were fetched."""
+    policy = tmp_path / "bin" / "apt-cache"
+    policy.write_text("#!/bin/sh\necho 'N: Unable to locate package'\n")
+    with pytest.raises(LabError, match="apt knows no package prometheus"):
+        unpacked_package("prometheus", Silent())
+
+
+def test_without_apt_the_program_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another source of it is as good."""
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(LabError, match="no apt-get") as caught:
+        unpacked_package("prometheus", Silent())
+    assert caught.value.fix == "install the program prometheus"

@@ -112,3 +112,15 @@ def test_the_timings_reach_the_components(tmp_path: Path) -> None:
     assert f"--node-monitor-grace-period={LAB.node_monitor_grace_s}s" in told
     assert f"--horizontal-pod-autoscaler-sync-period={LAB.hpa_sync_s}s" in told
     assert f"--default-unreachable-toleration-seconds={LAB.unreachable_toleration_s}" in told
+
+
+def test_an_authority_that_is_kept_issues_what_the_first_did(tmp_path: Path) -> None:
+    """A later command adds certificates that those who trust the first verify; one that is not there is not made."""
+    first = Authority(tmp_path, "ca")
+    kept = Authority(tmp_path, "ca", kept=True)
+    assert kept.certificate.read_bytes() == first.certificate.read_bytes()
+    issuer = _read(first.certificate)
+    _read(kept.issue("u", user="u").certificate).verify_directly_issued_by(issuer)
+    with pytest.raises(FileNotFoundError):
+        Authority(tmp_path, "other", kept=True)
+    assert not list(tmp_path.glob("other*"))

@@ -90,7 +90,7 @@ def test_a_tag_that_was_built_anew_is_imported_again(
     (target,) = image_targets(image).values()
     told: list[tuple[str, ...]] = []
 
-    def ctr(_socket: Path, *words: str) -> str:
+    def ctr(_socket: Path, *words: str, deadline_s: float = 0) -> str:
         told.append(words)
         there = target if digest == "same" or ("images", "import") in [one[:2] for one in told] else "sha256:0"
         return f"REF TYPE DIGEST STATUS UNPACKED\na:1 t {there} complete true\n"
