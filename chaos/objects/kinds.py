@@ -23,7 +23,6 @@ __all__ = [
     "PodDisruptionBudgetView",
     "ReplicaSetView",
     "ServiceView",
-    "same_template",
 ]
 
 TEMPLATE_HASH = "pod-template-hash"
@@ -257,17 +256,6 @@ class PodDisruptionBudgetView(View):
         """Its bound in words, e.g. `maxUnavailable 1`."""
         bounds = [f"{key} {self.spec[key]}" for key in ("minAvailable", "maxUnavailable") if key in self.spec]
         return " ".join(bounds) or "no bound"
-
-
-def same_template(one: Raw, other: Raw) -> bool:
-    """Whether two pod templates are the same but for the label that a Deployment adds to its ReplicaSets'."""
-    return _unlabelled(one) == _unlabelled(other)
-
-
-def _unlabelled(template: Raw) -> Raw:
-    metadata = template.get("metadata") or {}
-    labels = {key: value for key, value in (metadata.get("labels") or {}).items() if key != TEMPLATE_HASH}
-    return {**template, "metadata": {**metadata, "labels": labels}}
 
 
 class EventLog:

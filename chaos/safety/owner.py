@@ -15,7 +15,7 @@ from pathlib import Path
 
 from chaos.clock import utc_iso
 
-__all__ = ["HIDDEN", "Owner", "started_tick"]
+__all__ = ["CLOCKS_S", "HIDDEN", "Owner", "started_tick"]
 
 HOST = "gameday.dev/owner-host"
 SCOPE = "gameday.dev/owner-scope"
@@ -24,6 +24,9 @@ STARTED = "gameday.dev/owner-started"
 
 HIDDEN = -1
 """In place of when it started: /proc may be mounted so that it shows no processes of other users (`hidepid`)."""
+
+CLOCKS_S = 60.0
+"""By how much the clocks of two hosts may differ."""
 
 
 @dataclass(frozen=True, slots=True)

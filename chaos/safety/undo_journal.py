@@ -66,13 +66,15 @@ class UndoEntry:
         target: The object that it is done to.
         manual: The command by which a person does it.
         detail: Plain data of the kind: `path` (a JSON pointer), `before`, `wanted` and `action` of a part of an object,
-            `also`, what changes within it want that have not ended; `container`, `container_id`, `process`, `signal` of
-            a process, `own_end_s`, how long after the run's last sign of life it is undone in the container itself,
-            `through` which other container it was sent; `pod` of a policy; `node`, `address`, `port` of a pod below the
-            API; `program` that shows metrics. Never a command: a host or container could have to run it.
+            `also`, what changes within it want that have not ended (of a template: digests of what it was, and of what
+            the server makes of it); `container`, `container_id`, `process` and `signal` of one, `own_end_s`, how long
+            after the run's last sign of life it is undone in the container itself, `through` which other container it
+            was sent; `pod` of a policy; `node`, `address`, `port` of a pod below the API; `program` that shows metrics.
+            Never a command: a host or container could have to run it.
         fault: The fault whose action it undoes.
         deadline_ns: UTC epoch nanoseconds after which its run counts as dead, unless it renewed the entry.
         key: Its key in the run's undo journal; empty for one that this process made itself, which is trusted.
+        whole: The part before, never written: this process alone knows it.
     """
 
     kind: UndoKind
@@ -82,6 +84,7 @@ class UndoEntry:
     fault: str = ""
     deadline_ns: int = 0
     key: str = ""
+    whole: Any = field(default=None, repr=False, compare=False, kw_only=True)
 
     @property
     def identity(self) -> str:
@@ -93,7 +96,8 @@ class UndoEntry:
 
     def text(self) -> str:
         """The entry as it is written into the cluster."""
-        return json.dumps({name: value for name, value in asdict(self).items() if name != "key"}, separators=(",", ":"))
+        given = asdict(replace(self, whole=None)).items()
+        return json.dumps({name: one for name, one in given if name not in {"key", "whole"}}, separators=(",", ":"))
 
     @classmethod
     def read(cls, key: str, text: str) -> UndoEntry:
@@ -282,19 +286,12 @@ class ClusterUndoLog:
             order = mutations.delete(self._ref, fault=fault)
         else:
             order = mutations.apply(self._manifest(entries), field_manager=MANAGER, fault=fault)
-        # A name of its own: a check that looks for an apply or a delete means one of the system's.
-        # Nor may the server's doubt about the first attempt be the last word: written or taken off twice is as good.
+        # A name of its own, as checks that look for an apply or a delete mean one of the system's; and idempotent: the
+        # server's doubt about the first attempt may not be the last word.
         return self._executor.do(replace(order, action="write-undo", idempotent=True))
 
     def _manifest(self, entries: list[UndoEntry]) -> dict[str, Any]:
-        return {
-            "apiVersion": "v1",
-            "kind": "ConfigMap",
-            "metadata": {
-                "name": self._ref.name,
-                "namespace": self._ref.namespace,
-                "labels": UNDO_LABELS,
-                "annotations": self._annotations,
-            },
-            "data": {one.key: one.text() for one in entries},
-        }
+        name = {"name": self._ref.name, "namespace": self._ref.namespace}
+        metadata = {**name, "labels": UNDO_LABELS, "annotations": self._annotations}
+        data = {one.key: one.text() for one in entries}
+        return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}

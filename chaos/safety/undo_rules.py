@@ -32,6 +32,7 @@ METRICS_PROGRAMS = ("metrics-server", "prometheus", "prometheus-adapter", "keda-
 """What shows autoscalers their metrics, and may be stopped: to go on harms none of them."""
 
 OF_NO_NAMESPACE = ("Node", "APIService")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 REPLICAS_MAX = 10_000
 
@@ -187,20 +188,30 @@ def _wrong_details(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str
     if not isinstance(also, list) or len(also) > ALSO_MAX:
         yield f"what is wanted also is no list of at most {ALSO_MAX}"
         also = []
-    if path == "/spec/replicas" and not _replicas(before):
-        yield f"{before!r} is no number of replicas"
-    if kind == "PodDisruptionBudget" and not all(
-        _same_but_bounds(before, one) for one in (detail.get("wanted"), *also)
-    ):
-        yield f"a fault changes nothing but {' and '.join(BOUNDS)} of it"
+    yield from _wrong_part(kind, path, before, (detail.get("wanted"), *also))
     if not isinstance(detail.get("own_end_s", 0.0), int | float):
         yield "its own end is no number of seconds"
     if "pod" in detail and not _own_pod(detail["pod"], namespace):
         yield f"its pod is not one in {namespace}"
 
 
+def _wrong_part(kind: str, path: object, before: object, wanted: tuple[object, ...]) -> Iterator[str]:
+    if path == "/spec/replicas" and not _replicas(before):
+        yield f"{before!r} is no number of replicas"
+    if path == "/spec/template" and not _templates(before, *wanted):
+        yield "its templates are neither all digests nor all whole"
+    if kind == "PodDisruptionBudget" and not all(_same_but_bounds(before, one) for one in wanted):
+        yield f"a fault changes nothing but {' and '.join(BOUNDS)} of it"
+
+
 def _replicas(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= REPLICAS_MAX
+
+
+def _templates(*told: object) -> bool:
+    """Digests; or whole templates, as earlier versions wrote them."""
+    digests = all(isinstance(one, str) and DIGEST.fullmatch(one) for one in told)
+    return digests or all(isinstance(one, Mapping) for one in told)
 
 
 def _same_but_bounds(before: object, wanted: object) -> bool:

@@ -268,7 +268,7 @@ def _clean_up(cluster: Cluster, infrastructure: Infrastructure, say: Callable[[s
     for done in undo_of_deployed(cluster, infrastructure):
         say(f"of the dead run {done.run}: {done.words}")
     try:
-        sweep(cluster, unrecorded_executor(cluster))
+        sweep(cluster, unrecorded_executor(cluster), say)
     except (ClusterRefused, TimedOut) as refused:
         say(f"what a dead run left is still there: {refused.what}")
 

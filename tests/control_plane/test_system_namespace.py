@@ -17,6 +17,7 @@ from chaos.faults.undo import undo_of_deployed
 from chaos.objects.base import Ref
 from chaos.safety import ClusterUndoLog, UndoEntry
 from chaos.safety.owner import Owner
+from chaos.safety.sign_of_life import last_sign, sign_of_life
 from chaos.safety.undo_journal import own_namespace
 from chaos.system import delete_namespace, deploy, namespace_of_trial, sweep, trial_namespace
 from chaos.system.deploy.namespace import journal_namespace, namespace_manifest
@@ -174,20 +175,30 @@ def test_a_sweep_leaves_what_is_to_be_undone(executors: tuple[Cluster, Executor]
 
 
 def test_a_sweep_takes_only_what_dead_runs_left(executors: tuple[Cluster, Executor], dead: Owner) -> None:
-    """Of namespaces that a dead run, a living run, another host and a stranger made, only the dead run's goes."""
+    """Of a dead run, a living run, other hosts and a stranger only what is known to be dead goes; the rest is told."""
     cluster, executor = executors
     left = make(executor, "gameday-left", dead)
     living = make(executor, "gameday-living", Owner.this_process())
-    elsewhere = make(executor, "gameday-elsewhere", replace(dead, host="another-host"))
+    elsewhere, silent = (make(executor, f"gameday-{name}", replace(dead, host=name)) for name in ("soak", "silent"))
     stranger = make(executor, "gameday-stranger", dead, labels={"app.kubernetes.io/managed-by": "Helm"})
-    all_four = {left.name, living.name, elsewhere.name, stranger.name}
+    all_five = {left.name, living.name, elsewhere.name, silent.name, stranger.name}
 
     def there() -> set[str]:
-        return all_four & {one["metadata"]["name"] for one in cluster.list("Namespace")}
+        return all_five & {one["metadata"]["name"] for one in cluster.list("Namespace")}
 
-    sweep(cluster, executor, older_than_s=3600)
-    assert there() == {living.name, elsewhere.name, stranger.name}
-    sweep(cluster, executor, older_than_s=0)
-    assert there() == {living.name, stranger.name}
+    said: list[str] = []
+    with sign_of_life(executor, elsewhere.name):
+        until(lambda: last_sign(cluster, elsewhere.name), deadline_s=30, awaited="a sign of life")
+        sweep(cluster, executor, said.append)
+    assert there() == {living.name, elsewhere.name, silent.name, stranger.name}
+    assert f"kubectl delete namespace {silent.name}" in said[0]
+    order = mutations.patch(
+        Ref("ConfigMap", elsewhere.name, "gameday-alive"),
+        {"metadata": {"annotations": {"gameday.dev/renewed": "2026-01-01T00:00:00.000Z"}}},
+    )
+    assert executor.do(order).outcome == "ok"
+    sweep(cluster, executor)
+    assert there() == {living.name, silent.name, stranger.name}
     executor.do(mutations.delete(stranger))
-    delete_namespace(cluster, executor, living)
+    for ref in (living, silent):
+        delete_namespace(cluster, executor, ref)

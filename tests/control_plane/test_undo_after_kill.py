@@ -6,8 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from dying import FAULTS, IN_CONTAINERS, die_at
+from dying import BELOW_THE_API, FAULTS, IN_CONTAINERS, die_at
 from plain_service import apply_all, plain_namespace, service_of, settle, snapshot
+from recorded_infrastructure import recorded, taken
 from simulated_cluster import SimulatedCluster
 from typer.testing import CliRunner
 
@@ -33,8 +34,7 @@ HOSTS: Mapping[str, Callable[[Owner], Owner]] = {
 EACH_HOST = [pytest.param((one,), id=one, marks=pytest.mark.slow) for one in HOSTS]
 LONG_AGO = "2026-01-01T00:00:00.000000Z"
 
-BELOW_THE_API = {"NetworkPartition", "NodeDown"}
-"""Faults of machines and networks: tests/lab kills a run of each."""
+KILLED = (*FAULTS, *BELOW_THE_API)
 
 NOT_UNDONE = {"ClusterUpgrade"}
 """An upgrade goes forward only; what it closes, and how that is opened, is the pool's drain."""
@@ -50,7 +50,8 @@ def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:
 def test_every_fault_is_enumerated() -> None:
     """A new fault cannot be forgotten here: each is killed at its steps, on simulated nodes or in the lab."""
     known = {fault.__name__ for fault in faults.ALL_FAULTS}
-    assert known == set(FAULTS) | set(IN_CONTAINERS) | BELOW_THE_API | NOT_UNDONE
+    below = {name.partition(" ")[0] for name in BELOW_THE_API}
+    assert known == set(FAULTS) | set(IN_CONTAINERS) | below | NOT_UNDONE
 
 
 def found_from(host: str, cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Left, ...]:
@@ -79,7 +80,7 @@ def found_from(host: str, cluster: Cluster, namespace: str, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("hosts", [pytest.param(tuple(HOSTS), id="in turns"), *EACH_HOST])
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", KILLED)
 def test_a_kill_at_each_journalled_step_is_healed(  # noqa: PLR0917  # fixtures
     simulated: SimulatedCluster,
     cluster: Cluster,
@@ -93,8 +94,9 @@ def test_a_kill_at_each_journalled_step_is_healed(  # noqa: PLR0917  # fixtures
     Where takes turns, from another place on for each fault; `make safety` tries each line from each place.
     """
     executor = LiveExecutor(cluster, NullJournal())
-    healed = 0
-    first = tuple(FAULTS).index(fault)
+    healed = found_taken = 0
+    first = KILLED.index(fault)
+    infrastructure = recorded(tmp_path)
     with plain_namespace(cluster) as namespace:
         apply_all(cluster, namespace, service_of("chat", replicas=3))
         before = snapshot(cluster, namespace)
@@ -103,11 +105,14 @@ def test_a_kill_at_each_journalled_step_is_healed(  # noqa: PLR0917  # fixtures
             left = found_from(hosts[(first + line) % len(hosts)], cluster, namespace, monkeypatch)
             assert died or left == (), "a run that came to its end left something"
             assert all(one.alive == "" for one in left)
-            results = undo_all(cluster, executor, left)
+            found_taken += bool(taken(cluster, namespace, tmp_path))
+            results = undo_all(cluster, executor, left, infrastructure=infrastructure)
             assert [one.words for one in results if one.result == "left"] == []
+            assert taken(cluster, namespace, tmp_path) == [], f"killed after line {line}"
             healed += sum(one.result == "undone" for one in results)
             assert snapshot(cluster, namespace) == before, f"killed after line {line}"
-            assert undo_all(cluster, executor, find_left(cluster, namespace)) == ()
+            again = undo_all(cluster, executor, find_left(cluster, namespace), infrastructure=infrastructure)
+            assert again == ()
             settle(cluster, namespace)
             if not died:
                 break
@@ -116,6 +121,7 @@ def test_a_kill_at_each_journalled_step_is_healed(  # noqa: PLR0917  # fixtures
     assert line > 1
     if fault not in ("PodKill", "Evict"):
         assert healed > 0, "no kill left anything to heal, so nothing was proved"
+    assert (found_taken > 0) == (fault in BELOW_THE_API)
 
 
 def test_a_policy_that_cuts_a_pod_off_is_taken_away(cluster: Cluster) -> None:

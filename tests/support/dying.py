@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deadly_journal import DeadlyJournal, FullJournal
+from recorded_infrastructure import recorded, seen_by_files
 from simulated_cluster import SimulatedCluster
 
 from chaos import faults
@@ -25,7 +26,7 @@ from chaos.safety import ClusterUndoLog
 from chaos.system.adopt.find import Adopted, SystemQuery, adopt
 from chaos.wait import until
 
-__all__ = ["FAULTS", "IN_CONTAINERS", "die_at", "filled_at"]
+__all__ = ["BELOW_THE_API", "FAULTS", "IN_CONTAINERS", "die_at", "filled_at"]
 
 SEEN_S = 2.0
 """For the proof of landing or the end of a drain; where none comes in time, healing begins without."""
@@ -62,6 +63,13 @@ FAULTS: Mapping[str, Callable[[Adopted, Recorder], Fault]] = {
     "Scale": lambda found, _seen: faults.Scale(found.system.workload, 2),
 }
 """Each fault that an API server alone can show undone, and how to aim it at an adopted system."""
+
+BELOW_THE_API: Mapping[str, Callable[[Adopted, Recorder], Fault]] = {
+    "NodeDown": lambda _found, seen: faults.NodeDown(_nodes(seen, 2), leave_foreign=True),
+    "NetworkPartition": lambda _found, seen: faults.NetworkPartition(_pods(seen, 2)),
+    "NetworkPartition by policy": lambda _found, seen: faults.NetworkPartition(_pods(seen, 2)),
+}
+"""Faults of machines and links, which files stand for: tests/lab kills a run of each with real ones at its steps."""
 
 IN_CONTAINERS: Mapping[str, Callable[[Targets], Fault]] = {
     "ProcessHang": faults.ProcessHang,
@@ -103,13 +111,24 @@ def _inject_and_heal(journal_at: Callable[..., Journal], order: tuple[str, str, 
         with (
             journal_at(run / "actions.jsonl", clock, line) as journal,
             Recorder(cluster, clock, run / "watch.jsonl", [*found.scopes, Scope("Node")]) as recorder,
+            seen_by_files(cluster, Path(folder)),
         ):
             executor = LiveExecutor(cluster, journal)
             undo = ClusterUndoLog(executor, namespace, run.name, deadline_s=3600)
-            context = FaultContext(cluster, executor, journal, "fault-1", recorder, namespace, adopted=True, undo=undo)
+            context = FaultContext(
+                cluster,
+                executor,
+                journal,
+                "fault-1",
+                recorder,
+                namespace,
+                adopted=True,
+                undo=undo,
+                infrastructure=recorded(Path(folder), links="by policy" not in name),
+            )
             injection: Injection | None = None
             try:
-                injection = FAULTS[name](found, recorder).inject(context)
+                injection = {**FAULTS, **BELOW_THE_API}[name](found, recorder).inject(context)
                 assert injection.missed == ""
                 _wait_a_little(injection.landed)
                 if "Drain" in name:

@@ -15,8 +15,9 @@ from chaos.history.facts.replica_counts import desired_replicas, workload_states
 from chaos.history.facts.revisions import Revision, by_revision
 from chaos.history.facts.templates import is_wanted, owner_templates
 from chaos.objects.base import Raw
-from chaos.objects.kinds import DeploymentView, same_template
+from chaos.objects.kinds import DeploymentView
 from chaos.objects.pod import PodView
+from chaos.objects.pod_template import same_template
 from chaos.semantics import Bound, Part
 from chaos.semantics.recovery_bounds import AT_ONCE, termination_part
 from chaos.semantics.rollout import Strategy, rollout_bound

@@ -42,7 +42,8 @@ from chaos.history.facts.replica_counts import (
 from chaos.history.facts.reported_reasons import blocker_at, refusal_at
 from chaos.history.facts.routing import families_left, publishes_unready, selected, unruled
 from chaos.history.facts.templates import is_wanted
-from chaos.objects.kinds import ReplicaSetView, same_template
+from chaos.objects.kinds import ReplicaSetView
+from chaos.objects.pod_template import same_template
 from chaos.semantics import Bound, endpoint_bound
 from chaos.semantics.rollout import release_bound
 

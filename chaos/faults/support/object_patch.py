@@ -4,14 +4,15 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from chaos.cluster import Done, mutations
+from chaos.cluster import Done, DryRunExecutor, Mutation, mutations, unrecorded_executor
 from chaos.faults.context import FaultContext
 from chaos.faults.support.background_task import Ending, Result, Work
 from chaos.faults.support.cluster_view import unscheduled
-from chaos.faults.undo.restore_object import part_of
+from chaos.faults.undo.restore_object import TEMPLATE, dry_run, part_of
 from chaos.objects.base import Ref
 from chaos.objects.kinds import TEMPLATE_HASH, DeploymentView
 from chaos.objects.pod import PodView
+from chaos.objects.pod_template import template_digest
 from chaos.safety import UndoEntry
 
 __all__ = ["Change", "Edit", "Template"]
@@ -50,21 +51,33 @@ class Change:
     def make(self, wanted: Any, *, action: str, undo_action: str) -> str:
         """Replace the part; `undo_action` names the heal in the journal. Return why that could not be done."""
         context, ref = self._context, self._ref
-        detail = {"path": self._path, "before": self.before, "wanted": wanted, "action": undo_action}
-        entry = UndoEntry("restore-part", ref, self._manual, detail)
-        if reason := context.record(entry):
-            return f"{action} {ref.name}: {reason}"
         operations = [
             {"op": "test", "path": "/metadata/uid", "value": ref.uid},
             {"op": "test", "path": self._path, "value": self.before},
             {"op": "replace", "path": self._path, "value": wanted},
         ]
-        done = context.executor.do(mutations.patch(ref, operations, mutations.JSON, action=action, fault=context.fault))
+        order = mutations.patch(ref, operations, mutations.JSON, action=action, fault=context.fault)
+        detail = {"path": self._path, "before": self.before, "wanted": wanted, "action": undo_action}
+        if self._path == TEMPLATE:
+            # Whole it would bring the secrets of an environment into another namespace.
+            detail |= {"before": template_digest(self.before), "wanted": template_digest(self._expected(order, wanted))}
+        entry = UndoEntry("restore-part", ref, self._manual, detail, whole=self.before)
+        if reason := context.record(entry):
+            return f"{action} {ref.name}: {reason}"
+        done = context.executor.do(order)
         if done.outcome == "fail" or (made := self._made(done)) == self.before:
             context.discard(entry)
             return "" if done.outcome == "ok" else f"{action} {ref.name}: {done.reason}"
         context.learn(entry, made=made)
         return ""
+
+    def _expected(self, order: Mutation, wanted: Any) -> Any:
+        """What the server would make of the part, with defaults filled in; where it does not say, what is wanted."""
+        if isinstance(self._context.executor, DryRunExecutor):
+            return wanted
+        # It is no action of the fault's, and so not in its record.
+        asked = unrecorded_executor(self._context.cluster).do(dry_run(order))
+        return part_of(asked.body, self._path) if asked.outcome == "ok" and isinstance(asked.body, Mapping) else wanted
 
     def _made(self, done: Done) -> Any:
         """The part after a patch: as the server answered, or by a fresh read where it did not."""
@@ -80,7 +93,7 @@ class Template:
 
     def __init__(self, context: FaultContext, workload: Ref) -> None:
         manual = f"kubectl rollout undo deployment/{workload.name} -n {workload.namespace}"
-        self.change = Change(context, workload, "/spec/template", manual)
+        self.change = Change(context, workload, TEMPLATE, manual)
         self._context = context
         self._workload = workload
         self._old: frozenset[str] = frozenset()

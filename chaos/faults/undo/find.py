@@ -15,7 +15,7 @@ from chaos.objects.base import Raw, Ref, View
 from chaos.safety import UndoEntry
 from chaos.safety.consent import ADOPT, ENABLED
 from chaos.safety.lease import LEASE_NAME, holder_of
-from chaos.safety.owner import HIDDEN, Owner, started_tick
+from chaos.safety.owner import CLOCKS_S, HIDDEN, Owner, started_tick
 from chaos.safety.undo_journal import (
     OURS,
     RUN,
@@ -44,9 +44,6 @@ JOURNALS_MAX = 50
 
 PAGE = 20
 """So many are held at once: each may have a megabyte."""
-
-CLOCKS_S = 60.0
-"""By how much the clocks of two hosts may differ."""
 
 
 @dataclass(frozen=True, slots=True)

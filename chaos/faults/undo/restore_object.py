@@ -12,11 +12,23 @@ from typing import Any, Literal
 from chaos.cluster import Cluster, Done, Mutation, mutations, selector_of
 from chaos.faults.context import UndoContext
 from chaos.objects.base import Raw, Ref, View
-from chaos.objects.kinds import NodeView, ReplicaSetView, same_template
+from chaos.objects.kinds import NodeView, ReplicaSetView
+from chaos.objects.pod_template import same_template, template_digest, unlabelled
 from chaos.safety import UndoEntry
 from chaos.safety.undo_journal import OURS
 
-__all__ = ["CUT", "Outcome", "Result", "closed_by", "delete_object", "part_of", "restore_part", "uncordon"]
+__all__ = [
+    "CUT",
+    "TEMPLATE",
+    "Outcome",
+    "Result",
+    "closed_by",
+    "delete_object",
+    "dry_run",
+    "part_of",
+    "restore_part",
+    "uncordon",
+]
 
 Result = Literal["undone", "nothing", "left"]
 """`nothing`: there was nothing to undo (any more); `left`: it is still to be done."""
@@ -67,11 +79,12 @@ def _cordoned(cluster: Cluster, node: Ref) -> bool:
 def restore_part(context: UndoContext, entry: UndoEntry) -> Outcome:
     """Put a part of an object back, if it still is as the fault made it. Raises `ClusterRefused` if it cannot be read.
 
-    The fault's own trial knows what the server made of the part (`made`, with defaults filled in). A later process
-    knows only what was wanted, by it and by changes within it (`also`): it asks the server by dry runs what it would
-    make of each now.
+    The fault's own trial knows what the server made of the part (`made`, with defaults filled in), and what it was
+    before (`whole`). A later process knows of a template by their digests alone, and takes it from the ReplicaSet that
+    has it; of other parts it knows what was wanted, by it and by changes within it (`also`), and asks the server by dry
+    runs what it would make of each now.
     """
-    ref, path, before = entry.target, str(entry.detail["path"]), entry.detail["before"]
+    ref, path, told = entry.target, str(entry.detail["path"]), entry.detail["before"]
     what = f"{path} of {ref.kind} {ref.namespace}/{ref.name}"
 
     def read() -> Raw | None:
@@ -80,34 +93,59 @@ def restore_part(context: UndoContext, entry: UndoEntry) -> Outcome:
 
     if (found := read()) is None:
         return "nothing", f"{ref.kind} {ref.namespace}/{ref.name} is not there any more"
-    if (now := part_of(found, path)) == before:
+    if _is(now := part_of(found, path), told):
         return "nothing", f"{what} is as it was before"
-    made = entry.detail.get("made")
-    for wanted in () if made is not None else (entry.detail["wanted"], *entry.detail.get("also", ())):
-        ours = context.executor.do(_dry_run(_replace(entry, wanted, context.fault)))
-        if ours.outcome != "ok" or not isinstance(ours.body, Mapping):
-            return "left", f"{what}: the server does not say what it would be: {ours.reason}"
-        if (made := part_of(ours.body, path)) == now:
-            break
-    why = "" if now == made else "was changed by somebody else since, so it is left to them"
+    if why := _not_ours(context, entry, now):
+        return "left", f"{what} is not as it was before, and {why}"
     # This process read the template itself; with revisionHistoryLimit 0 no ReplicaSet has it any more.
-    if not why and path == TEMPLATE and entry.key and not _had(context.cluster, ref, before):
+    before = told if entry.whole is None else entry.whole
+    if path == TEMPLATE and (entry.key or _is_digest(before)) and (before := _had(context.cluster, ref, told)) is None:
         why = "no ReplicaSet of it has the template that is to be put back"
-    if why:
         return "left", f"{what} is not as it was before, and {why}"
     order = _replace(entry, before, context.fault, expected=now)
-    if why := _until_restored(lambda: context.executor.do(order), lambda: part_of(read() or {}, path) == before):
+    if why := _until_restored(lambda: context.executor.do(order), lambda: _is(part_of(read() or {}, path), told)):
         return "left", f"{what} is not as it was before ({why})"
     return "undone", f"{what} is as it was before again"
 
 
-def _had(cluster: Cluster, deployment: Ref, template: Any) -> bool:
-    """Whether a Deployment ever had this template: then a ReplicaSet of it has the same, but for a label.
+def _not_ours(context: UndoContext, entry: UndoEntry, now: Any) -> str:
+    """Why a part is not as a fault made it, or cannot be told to be; empty if it is."""
+    changed = "was changed by somebody else since, so it is left to them"
+    if "made" in entry.detail:
+        return "" if now == entry.detail["made"] else changed
+    for wanted in (entry.detail["wanted"], *entry.detail.get("also", ())):
+        if _is_digest(wanted):
+            if _is(now, wanted):
+                return ""
+            continue
+        ours = context.executor.do(dry_run(_replace(entry, wanted, context.fault)))
+        if ours.outcome != "ok" or not isinstance(ours.body, Mapping):
+            return f"the server does not say what it would be: {ours.reason}"
+        if part_of(ours.body, str(entry.detail["path"])) == now:
+            return ""
+    return changed
+
+
+def _is_digest(told: Any) -> bool:
+    """Whether an entry tells a template by its digest; those of earlier versions hold all of it."""
+    return isinstance(told, str)
+
+
+def _is(part: Any, told: Any) -> bool:
+    """Whether a part is what an entry tells, in full or by its digest."""
+    return part == told or (_is_digest(told) and isinstance(part, Mapping) and template_digest(part) == told)
+
+
+def _had(cluster: Cluster, deployment: Ref, told: Any) -> Any:
+    """The template that an entry tells, if the Deployment ever had it: then a ReplicaSet of it has the same.
 
     Whoever may write undo entries could otherwise have any pod run by it.
     """
     sets = map(ReplicaSetView, cluster.list("ReplicaSet", deployment.namespace))
-    return any(same_template(one.template, template) for one in sets if one.controller_uid == deployment.uid)
+    own = [unlabelled(one.template) for one in sets if one.controller_uid == deployment.uid]
+    if _is_digest(told):
+        return next((one for one in own if template_digest(one) == told), None)
+    return told if any(same_template(one, told) for one in own) else None
 
 
 def part_of(found: Mapping[str, Any], path: str) -> Any:
@@ -131,7 +169,8 @@ def _replace(entry: UndoEntry, value: Any, fault: str, *, expected: Any = None) 
     return mutations.patch(ref, operations, mutations.JSON, action=action, fault=fault)
 
 
-def _dry_run(order: Mutation) -> Mutation:
+def dry_run(order: Mutation) -> Mutation:
+    """The same, which asks what it would make of the object and changes nothing."""
     return replace(order, action="ask-what-it-would-be", query={**order.query, "dryRun": "All"})
 
 

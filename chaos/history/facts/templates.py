@@ -9,8 +9,9 @@ from chaos.history.facts.replica_counts import workload_states
 from chaos.history.facts.reported_reasons import last_state
 from chaos.history.model import History
 from chaos.objects.base import Raw
-from chaos.objects.kinds import ReplicaSetView, same_template
+from chaos.objects.kinds import ReplicaSetView
 from chaos.objects.pod import PodView
+from chaos.objects.pod_template import same_template
 
 __all__ = ["as_admitted", "is_wanted", "keeps_template", "of_template", "owner_templates", "template_at"]
 

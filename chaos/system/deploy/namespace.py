@@ -5,30 +5,32 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from chaos.clock import utc_iso
 from chaos.cluster import Cluster, Executor, mutations, ref_of
 from chaos.errors import TimedOut, UsageError
 from chaos.objects.base import Ref
 from chaos.safety.owner import HIDDEN, Owner, started_tick
+from chaos.safety.sign_of_life import LOST_AFTER_S, last_sign, sign_of_life
 from chaos.safety.undo_journal import SELECTOR, is_own_namespace, own_namespace
 from chaos.system.deploy.apply import refusal
 from chaos.system.manifests.names import MANAGED_BY, MANAGER, PREFIX, RUN_LABEL, label_value, namespace_name
 from chaos.wait import until
 
 __all__ = [
+    "State",
     "delete_namespace",
-    "is_leftover",
     "journal_namespace",
     "namespace_manifest",
     "namespace_of_trial",
+    "state_of",
     "sweep",
     "trial_namespace",
 ]
 
-OLDER_THAN_S = 6 * 3600.0
-"""How old another host's namespace must be before a sweep takes it: far longer than any trial."""
+State = Literal["alive", "dead", "unknown", "going", "not ours"]
+"""What is known of the run that made a namespace, or why that does not matter."""
 
 DELETION_ALLOWANCE_S = 30.0
 """Beside the pods' grace: the namespace controller begins after 5 s (namespaceDeletionGracePeriod), asks every kind in
@@ -65,7 +67,9 @@ def trial_namespace(
     """
     ref = _make(executor, name, run)
     try:
-        yield ref
+        # One that is kept for people is no dead run's, whose namespace others would delete.
+        with sign_of_life(executor, name, forget=keep):
+            yield ref
     finally:
         if not keep:
             _remove(cluster, executor, ref, lambda: delete_namespace(cluster, executor, ref, pods_only=pods_only))
@@ -80,7 +84,8 @@ def journal_namespace(cluster: Cluster, executor: Executor, namespace: str, *, r
     """
     ref = _make(executor, own_namespace(namespace), run)
     try:
-        yield ref
+        with sign_of_life(executor, ref.name):
+            yield ref
     finally:
         if not _holds_entries(cluster, ref.name):
             _remove(cluster, executor, ref, lambda: _ask_away(cluster, executor, ref))
@@ -121,20 +126,24 @@ def delete_namespace(
         _await_gone(cluster, ref, deadline_s, pods_only=pods_only)
 
 
-def sweep(cluster: Cluster, executor: Executor, *, older_than_s: float = OLDER_THAN_S) -> None:
+def sweep(cluster: Cluster, executor: Executor, say: Callable[[str], None] = lambda _: None) -> None:
     """Delete the namespaces that dead runs have left behind, and wait until they are gone.
 
-    A namespace goes if its owner ran on this host and is dead, or ran on another host and the namespace is older than
-    `older_than_s` seconds. One without our label or of another name than we give is never touched, nor one that holds
-    what is to be undone. Raises as `delete_namespace` does.
+    One of which it cannot be told whether its run lives is told with the command, and left. One without our label or of
+    another name than we give is never touched, nor one that holds what is to be undone. Raises as `delete_namespace`.
     """
     here, now = Owner.this_process(), datetime.now(UTC)
-    found = cluster.list("Namespace", selector=f"{MANAGED_BY}={MANAGER}")
-    leftovers = [
-        ref_of(one)
-        for one in found
-        if is_leftover(one, here=here, started=started_tick, now=now, older_than_s=older_than_s)
-    ]
+
+    def state(one: Mapping[str, Any]) -> State:
+        return state_of(one, here=here, started=started_tick, now=now, sign=lambda name: last_sign(cluster, name))
+
+    states = [(ref_of(one), state(one)) for one in cluster.list("Namespace", selector=f"{MANAGED_BY}={MANAGER}")]
+    if unknown := " ".join(sorted(ref.name for ref, its in states if its == "unknown")):
+        say(
+            f"runs of other hosts left these behind, or were told to keep them, or still use them: {unknown}; "
+            f"once you know that nobody does: kubectl delete namespace {unknown}"
+        )
+    leftovers = [ref for ref, its in states if its == "dead"]
     going = [ref for ref in leftovers if not _holds_entries(cluster, ref.name) and _ask_away(cluster, executor, ref)]
     for ref in going:
         _await_gone(cluster, ref, None)
@@ -207,26 +216,30 @@ def ours(namespace: Mapping[str, Any]) -> bool:
     return bool(labelled and metadata["name"].startswith(f"{PREFIX}-"))
 
 
-def is_leftover(
+def state_of(
     namespace: Mapping[str, Any],
     *,
     here: Owner,
     started: Callable[[int], int | None],
     now: datetime,
-    older_than_s: float,
-) -> bool:
-    """Whether a raw namespace is ours, and was left behind by a dead run.
+    sign: Callable[[str], datetime | None],
+) -> State:
+    """Whether the run lives that made a raw namespace, however old that is.
 
     `here` is this process, `started` tells when a process of this host started (None: it does not run). On this host
-    an owner that is gone, or whose number another process has, is dead. Of any other host's owner we cannot know, nor
-    of one that is `HIDDEN` here: its namespace goes when the API server made it more than `older_than_s` seconds before
-    `now`.
+    an owner that is gone, or whose number another process has, is dead. Of any other host's or boot's owner, and of one
+    that is `HIDDEN` here, its last `sign` of life in a namespace tells; there is none in those of earlier versions, nor
+    in those that are kept for people to look at.
     """
     metadata = namespace["metadata"]
     owner = Owner.read(metadata.get("annotations") or {})
-    if owner is None or not ours(namespace) or metadata.get("deletionTimestamp"):
-        return False
+    if owner is None or not ours(namespace):
+        return "not ours"
+    if metadata.get("deletionTimestamp"):
+        return "going"
     tick = started(owner.pid) if (owner.host, owner.scope) == (here.host, here.scope) else HIDDEN
     if tick != HIDDEN:
-        return tick != owner.started
-    return (now - datetime.fromisoformat(metadata["creationTimestamp"])).total_seconds() > older_than_s
+        return "alive" if tick == owner.started else "dead"
+    if (last := sign(metadata["name"])) is None:
+        return "unknown"
+    return "dead" if (now - last).total_seconds() > LOST_AFTER_S else "alive"

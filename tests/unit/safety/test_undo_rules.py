@@ -57,6 +57,15 @@ def saying(**detail: Any) -> Callable[[UndoEntry], UndoEntry]:
     return lambda entry: replace(entry, detail={**entry.detail, **detail})
 
 
+DIGEST = f"sha256:{'0a' * 32}"
+
+
+def template(before: object, wanted: object, *also: object) -> Callable[[UndoEntry], UndoEntry]:
+    """The entry of a pod template that was that, and was to be another."""
+    detail = {"path": "/spec/template", "before": before, "wanted": wanted, "also": list(also)}
+    return lambda entry: replace(entry, detail=detail)
+
+
 def budget(before: object, wanted: object) -> Callable[[UndoEntry], UndoEntry]:
     """The entry of a disruption budget that had that spec, and was to get another."""
     detail = {"path": "/spec", "before": before, "wanted": wanted}
@@ -151,6 +160,14 @@ HOSTILE: Mapping[str, tuple[tuple[UndoKind, ...], Callable[[UndoEntry], UndoEntr
         lambda entry: saying(also=[{"selector": {}}])(budget({"minAvailable": 1}, {"minAvailable": 2})(entry)),
     ),
     "a number in between that is no list": (("restore-part",), saying(also=2)),
+    "words for a template": (("restore-part",), template("rm -rf", DIGEST)),
+    "a digest of capitals": (("restore-part",), template(DIGEST.upper(), DIGEST)),
+    "a digest and more": (("restore-part",), template(DIGEST + "\n", DIGEST)),
+    "a number for a template": (("restore-part",), template(7, DIGEST)),
+    "no digest of what is there": (("restore-part",), template(DIGEST, None)),
+    "a digest of a whole template": (("restore-part",), template({"spec": {}}, DIGEST)),
+    "a whole template of a digest": (("restore-part",), template(DIGEST, {"spec": {}})),
+    "a whole template in between": (("restore-part",), template(DIGEST, DIGEST, {"spec": {}})),
     "too many in between": (("restore-part",), saying(also=[2] * 9)),
     "a kind of a later version": (EVERY, lambda entry: replace(entry, kind=cast("Any", "thaw"))),
 }
