@@ -23,7 +23,7 @@ ACTION_NAMES = frozenset(
         *("roll-out", "restore-template", "restore-scale", "change-budget", "restore-budget", "restore-part"),
         # of the harness
         *("start-load", "end-load", "take-lease", "renew-lease", "give-lease-back"),
-        *("write-undo", "remove-undo-entries", "ask-what-it-would-be"),
+        *("write-undo", "remove-undo-entries", "ask-what-it-would-be", "show-life"),
     }
 )
 """The suite's own."""

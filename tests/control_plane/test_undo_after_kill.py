@@ -36,8 +36,11 @@ LONG_AGO = "2026-01-01T00:00:00.000000Z"
 
 KILLED = (*FAULTS, *BELOW_THE_API)
 
-NOT_UNDONE = {"ClusterUpgrade"}
-"""An upgrade goes forward only; what it closes, and how that is opened, is the pool's drain."""
+NOT_UNDONE = {"ClusterUpgrade", "AutoscalerRestart"}
+"""What goes forward only; what an upgrade closes, and how that is opened, is the pool's drain."""
+
+OF_THE_LAB = {"MetricsDown"}
+"""Programs of the lab's control plane: `gameday lab up` lets them go on, whatever became of the run."""
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ def test_every_fault_is_enumerated() -> None:
     """A new fault cannot be forgotten here: each is killed at its steps, on simulated nodes or in the lab."""
     known = {fault.__name__ for fault in faults.ALL_FAULTS}
     below = {name.partition(" ")[0] for name in BELOW_THE_API}
-    assert known == set(FAULTS) | set(IN_CONTAINERS) | below | NOT_UNDONE
+    assert known == set(FAULTS) | set(IN_CONTAINERS) | below | NOT_UNDONE | OF_THE_LAB
 
 
 def found_from(host: str, cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Left, ...]:
