@@ -15,7 +15,7 @@ from chaos.faults.infrastructure import OwnMeans
 from chaos.faults.support import reach
 from chaos.faults.support.ways import NO_TOOLS
 from chaos.faults.targets import Targets
-from chaos.faults.undo import restore
+from chaos.faults.undo.restore import restore
 from chaos.lab.images.recipes import MODEL_IMAGE, PAUSE_IMAGE
 from chaos.lab.nodes.containers import LabContainers, thaw_all
 from chaos.lab.nodes.probes import LabProbes, pass_all_probes
