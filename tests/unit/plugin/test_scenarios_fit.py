@@ -136,7 +136,7 @@ def test_one_replica_leaves_only_what_needs_no_other(told: Sequence[Told]) -> No
     tried = {
         one.scenario.partition("::")[2].partition("[")[0] for one in told if one.replicas == 1 and not one.left_out
     }
-    by_load = {one.scenario.partition("::")[2] for one in told if one.scenario.startswith(BY_LOAD)}
+    by_load = {one.scenario.partition("::")[2].partition("[")[0] for one in told if one.scenario.startswith(BY_LOAD)}
     assert tried - by_load == set(ALONE)
     for grace in ("graceful", "forced"):
         assert decision(told, f"{KILL}[one-{grace}]", 1, "none") == (
