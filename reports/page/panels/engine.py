@@ -32,7 +32,7 @@ def _panel(report: Report, series: EngineSeries, axis: TimeAxis) -> Panel:
     buckets, folded = report.buckets, series.of > len(series.lines)
     shown = _shown(series.quantity)
     values = [value for line in series.lines for value in line.values if value is not None]
-    steps = nice_steps(max([1.0 if series.quantity == "cache_use" else 1e-3, *values]), 3)
+    steps = nice_steps(max([1.0, *values]), 3)
     scale = Linear(steps[-1], HEIGHT, 10.0)
     marks, ends = rules(axis, [scale.y(step) for step in steps]), []
     for k, line in enumerate(series.lines):
