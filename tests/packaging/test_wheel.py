@@ -75,7 +75,7 @@ def test_the_command_lists_them(installed: Installed) -> None:
     done = installed.run("gameday", "scenarios")
     assert done.returncode == 0, done.stderr
     assert "test_pod_kill.py::test_killed_pods_are_replaced_within_the_slo" in done.stdout
-    assert "needs: 4 replicas; consent: pod-kill" in done.stdout
+    assert "needs: replicas at least 2; consent: pod-kill, load, or a stated replica_rps" in done.stdout
     assert done.stdout.endswith("run them: pytest --pyargs gameday_scenarios\n")
 
 
