@@ -93,6 +93,13 @@ class NoTokens:
         self.wrong: str | None = None
         self.said: dict[str, list[str]] | None = None
 
+    def _gather(self, body: bytearray, data: bytes) -> None:
+        """Add `data` to the `body` that is looked at in one piece, or make it an error that there is too much."""
+        if len(body) + len(data) > BODY_MAX_BYTES:
+            self.error = f"answer over {BODY_MAX_BYTES} bytes"
+        else:
+            body += data
+
 
 class PlainAnswer(NoTokens):
     """Any body at all: full when the message is."""
@@ -160,10 +167,7 @@ class ChatAnswer(_Chat):
         self._body = bytearray()
 
     def feed(self, data: bytes, at_ns: int) -> None:  # noqa: ARG002  # the role's shape
-        if len(self._body) + len(data) > BODY_MAX_BYTES:
-            self.error = f"answer over {BODY_MAX_BYTES} bytes"
-        else:
-            self._body += data
+        self._gather(self._body, data)
 
     def end(self, at_ns: int) -> None:
         message = json_object(bytes(self._body))

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 from loadgen.answer_parts import count_of
-from loadgen.answers import BODY_MAX_BYTES, NoTokens
+from loadgen.answers import NoTokens
 
 __all__ = ["EmbeddingsAnswer", "RerankAnswer"]
 
@@ -20,10 +20,7 @@ class _Json(NoTokens):
         self._body = bytearray()
 
     def feed(self, data: bytes, at_ns: int) -> None:  # noqa: ARG002  # the role's shape
-        if len(self._body) + len(data) > BODY_MAX_BYTES:
-            self.error = f"answer over {BODY_MAX_BYTES} bytes"
-        else:
-            self._body += data
+        self._gather(self._body, data)
 
     def end(self, at_ns: int) -> None:
         try:
