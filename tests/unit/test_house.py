@@ -1,6 +1,7 @@
-"""The house itself: how long a module and a function may be. Layers and circles are import-linter's."""
+"""The house itself: how long a module and a function may be, and names. Layers and circles are import-linter's."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,3 +31,9 @@ def test_a_module_and_its_functions_are_short_enough_to_read(path: Path) -> None
         and (node.end_lineno or 0) - node.lineno >= FUNCTION_LINES_MAX
     }
     assert not long, f"functions over {FUNCTION_LINES_MAX} lines: {long}"
+
+
+def test_no_two_files_of_tests_have_one_name() -> None:
+    """Pytest imports test modules by their bare names, so two of one name cannot be collected in one run."""
+    names = Counter(path.stem for path in (ROOT / "tests").rglob("test_*.py"))
+    assert not [name for name, times in names.items() if times > 1]
