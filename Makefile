@@ -66,8 +66,10 @@ vllm: prepared
 
 matrix: prepared
 	mkdir -p runs/matrix
-	-test -s runs/matrix/mutants.xml || $(BIN)/pytest tests/mutants --junitxml runs/matrix/mutants.xml $(ARGS)
-	-test -s runs/matrix/broken.xml || $(BIN)/pytest tests/matrix/test_broken_services.py --junitxml runs/matrix/broken.xml $(ARGS)
+	-for file in tests/mutants/test_*.py tests/matrix/test_broken_services.py; do \
+	    kept=runs/matrix/$$(basename $$file .py).xml; \
+	    test -s $$kept || $(BIN)/pytest $$file --junitxml $$kept $(ARGS); \
+	done
 	-$(BIN)/pytest tests/matrix/test_healthy_variants.py $(ARGS)
 	PYTHONPATH=tests/support $(BIN)/python tests/matrix/table.py
 

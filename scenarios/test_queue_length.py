@@ -16,9 +16,10 @@ WELL = Slo(availability=0.99, latency_p99_s=5.0)
 # Shares of what the fewest replicas carry: nothing waits at the first, and at the second more than they can answer.
 USUAL, SPIKE = 0.3, 1.5
 
-# Two waiting requests a replica ask for no other; four ask for as many again.
+# Two waiting requests a replica ask for no other; four ask for as many again. Nothing waits any more as soon as there
+# are replicas enough: a window shorter than the spike would take them away in its middle, and call them back.
 WAITING = Autoscale(
-    replicas_min=2, replicas_max=6, metric="model_requests_waiting", average="2", scale_down_window_s=60
+    replicas_min=2, replicas_max=6, metric="model_requests_waiting", average="2", scale_down_window_s=120
 )
 DEPLOYED = pytest.mark.deployed(cpu_request="200m", cpu_limit="200m", env=QUEUES, autoscale=WAITING)
 
