@@ -199,6 +199,7 @@ def _packages(go: Path, program: GoProgram, step: Step) -> tuple[int, int]:
         cwd=program.module,
         env=go_environment(),
         on_line=on_line,
-        fix="let `go env GOPROXY` name a module proxy that this machine reaches, then run again",
+        fix="let `go env GOPROXY` name a module proxy that this machine reaches, and run again; "
+        "where a download does not match its sum, empty Go's cache first: go clean -modcache",
     ).split()
     return len(said), max(said.count("stale"), 1)
