@@ -68,7 +68,7 @@ def test_a_server_that_aborts_in_good_order(trial: Trial, system: SystemUnderTes
 def test_a_health_that_asks_nobody(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """The engine is the largest process and hangs; the front goes on saying that all is well."""
     with traffic.steady(rate_rps=2):
-        trial.baseline(duration_s=10)
+        trial.baseline(duration_s=20)  # answers take six seconds, and it must be known that they do
         with trial.fault(faults.ProcessHang(targets.one(system))):
             trial.hold(duration_s=BEYOND_S)
         trial.recovery()

@@ -217,13 +217,15 @@ def _found(history: History, silence: Silence, zombie: ZombieDetail, sure_s: flo
     if bound_s is not None and zombie.silent_s <= bound_s:
         early = f"{who}: {zombie.ended} {zombie.silent_s:.1f} s into the bound of {bound_s:g} s"
         return Obligation(who) if zombie.ended in FOUND else unknown(who, early, SETTLE)
-    telling = not _untold(history)
-    direct = not names_replicas(history)
-    if telling and not held and not direct and (why := _need_not_show(history, silence, bound_s)):
+    named = names_replicas(history)
+    why = "; ".join(reason for _, reason in _untold(history))
+    if not why and named and not held:
+        why = _need_not_show(history, silence, bound_s)
+    if not why and not named and not zombie.proved_by_fault and (late := held_up(history, silence, bound_s)):
+        words, why = f"{words} to the canary", late
+    if why:
         return unknown(who, f"{words}, but {why}", SETTLE)
-    if telling and direct and not zombie.proved_by_fault and (why := held_up(history, silence, bound_s)):
-        return unknown(who, f"{words} to the canary, but {why}", SETTLE)
-    if zombie.missed_by_chance >= MISSED_MAX or not telling:
+    if zombie.missed_by_chance >= MISSED_MAX:
         chance = f"the {zombie.requests_expected:.1f} requests that it was to get all miss it with chance"
         reason = f"{words}, but the traffic is too thin to tell: {chance} {zombie.missed_by_chance:.1g}"
         return unknown(who, reason, "more requests: a higher rate")

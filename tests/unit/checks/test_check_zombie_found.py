@@ -172,6 +172,14 @@ def test_answers_without_a_name_are_unknown() -> None:
     assert "names the replica" in finding.reason
 
 
+def test_a_baseline_with_few_answers_is_named_as_the_reason() -> None:
+    """How long an answer takes is not known then, and that, not chance, leaves a long silence open."""
+    finding = judged(never_found().has(phases=(Phase("baseline", at(29.5), at(30)),)))
+    assert finding.answer is Answer.UNKNOWN
+    assert "too few requests were answered" in finding.reason
+    assert "chance" not in finding.reason
+
+
 def test_kept_connections_are_unknown() -> None:
     """A replica may get no request though it is among the endpoints."""
     shared = facts(raw={"system": {"selector": {"app": "model"}, "connections": "reuse"}})
