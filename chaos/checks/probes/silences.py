@@ -12,7 +12,7 @@ from chaos.checks.recovery.client_impact import Asked, asked, baseline_band, nam
 from chaos.clock import NS, seconds
 from chaos.history import History
 from chaos.history.facts.canary import canary_slowest_s, requests_to, tokens_of
-from chaos.history.facts.pod_lifecycles import PodLife
+from chaos.history.facts.pod_lifecycles import PodLife, nameless
 from chaos.history.facts.replica_counts import endpoint_spans
 from chaos.history.sli import BEGUN, GOOD
 
@@ -101,8 +101,8 @@ def asked_in(history: History, silence: Silence) -> Asked:
 
 def broken_by_nameless(history: History, silence: Silence, bound_s: float | None) -> bool:
     """Whether full answers without a name leave no stretch of a silence longer than the bound: each may be its."""
-    nameless = history.requests.filter(pl.col("outcome").is_in(BEGUN) & pl.col("replica").is_null())
-    inside = nameless.filter(pl.col("end_ns").is_between(silence.begin_ns, silence.end_ns))["end_ns"].sort().to_list()
+    others = history.requests.filter(pl.col("outcome").is_in(BEGUN) & nameless(history))
+    inside = others.filter(pl.col("end_ns").is_between(silence.begin_ns, silence.end_ns))["end_ns"].sort().to_list()
     longest_ns = max(b - a for a, b in pairwise([silence.begin_ns, *inside, silence.end_ns]))
     return bool(inside) and (bound_s is None or seconds(longest_ns) <= bound_s)
 

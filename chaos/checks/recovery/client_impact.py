@@ -20,7 +20,7 @@ from chaos.errors import plural
 from chaos.history import History
 from chaos.history.cache import once
 from chaos.history.facts.canary import canary_slowest_s, requests_to, tokens_of
-from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.pod_lifecycles import PodLife, nameless, pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans, ready_endpoints
 from chaos.history.facts.routing import of_service, uneven_by_spec
 from chaos.history.sli import BAD, BEGUN, GOOD, SENT, VALID, meant_within, response_s
@@ -214,10 +214,8 @@ def first_answer_bound(history: History, life: PodLife, added_ns: int, timings: 
     waited_s = seconds(given) * max(1.0, needed / len(starts))
     reasons = [f"whether it had to be asked is not known: {why}" for why in uneven(history)]
     last_ns = added_ns + given + round(band.slowest_s * NS)
-    nameless = after.filter(
-        pl.col("outcome").is_in(BEGUN) & pl.col("replica").is_null() & (pl.col("end_ns") <= last_ns)
-    )
-    if count := nameless.height:
+    ended = pl.col("outcome").is_in(BEGUN) & (pl.col("end_ns") <= last_ns)
+    if count := after.filter(ended & nameless(history)).height:
         reasons.append(f"{plural(count, 'full answer')} since then came without a name, and may be its")
     unpromised = tuple(Unpromised("ready", why) for why in reasons)
     return Bound(
@@ -273,12 +271,13 @@ def uneven(history: History) -> tuple[str, ...]:
         return tuple(said)
     begin_ns, end_ns = baseline.begin_ns, min((baseline.end_ns, *(fault.begin_ns for fault in history.faults)))
     span = meant_within(begin_ns, end_ns) & SENT
-    answers = history.requests.filter(span)["replica"]
+    asked_then = history.requests.filter(span)
+    answers, unnamed = asked_then["replica"], asked_then.filter(nameless(history)).height
     expected = asked(history, begin_ns, end_ns).expected
     for life in pod_lives(history):
         spans = endpoint_spans(history).get(life.uid, ())
         throughout = any(since <= begin_ns and (until is None or until >= end_ns) for since, until in spans)
-        most = int((answers == life.name).sum()) + answers.null_count()
+        most = int((answers == life.name).sum()) + unnamed
         if throughout and _at_most(most, expected) < MISSED_MAX:
             said.append(f"in the baseline {life.name} was asked {most} times at most, and its share was {expected:.1f}")
     return tuple(said)

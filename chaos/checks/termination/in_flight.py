@@ -12,7 +12,7 @@ from chaos.checks.traffic.accounting import hollow_answers
 from chaos.clock import NS, seconds
 from chaos.history import REQUEST_SCHEMA, History
 from chaos.history.cache import once
-from chaos.history.facts.pod_lifecycles import pod_lives
+from chaos.history.facts.pod_lifecycles import nameless, pod_lives
 from chaos.history.facts.replica_counts import node_outages
 from chaos.history.facts.reported_reasons import pod_reports
 from chaos.history.facts.terminations import Ending, endings
@@ -162,7 +162,7 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
     window = (pl.col("end_ns") >= ending.asked_ns - SLACK_NS) & (pl.col("sent_ns") <= until_ns)
     meanwhile = taken(history).filter(window & (pl.col("outcome") != LEFT))
     bare = meanwhile.join(hollow_answers(history), on=["stream", "id"], how="semi")
-    whole = meanwhile["outcome"].is_in(GOOD).all() and not meanwhile["replica"].null_count() and bare.is_empty()
+    others = meanwhile.filter(nameless(history) | ~pl.col("outcome").is_in(GOOD))
     hook, named = _failed_hooks(history).get(ending.life.uid), names_replicas(history)
     unsure = rows.filter(pl.col("outcome").is_in(["unanswered", "unsent"])).height + errors.height - strange.height
     if any(ending.asked_ns - NOTICED_NS <= at_ns <= until_ns + NOTICED_NS for at_ns in others_shaken(history)):
@@ -177,10 +177,12 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
         errors=strange,
         unsure=unsure,
         hollow=(
-            bare.filter(pl.col("replica").fill_null(ending.life.name) == ending.life.name) if named else bare
+            bare.filter((pl.col("replica") == ending.life.name).fill_null(value=False) | nameless(history))
+            if named
+            else bare
         ).height,
         node_lost=any(begin <= until_ns and (end is None or end >= ending.asked_ns) for begin, end in outages),
-        whole_meanwhile=not meanwhile.is_empty() and whole,
+        whole_meanwhile=not meanwhile.is_empty() and others.is_empty() and bare.is_empty(),
         by_canary=not named,
         remarks=(*([f"its preStop hook failed: {hook}"] if hook else []), *_deaf(ending, promised, rows)),
     )

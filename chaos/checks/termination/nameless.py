@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from chaos.checks.recovery.client_impact import first_answer_ns, fresh_connections, names_replicas
+from chaos.checks.recovery.client_impact import first_answer_ns, fresh_connections
 from chaos.checks.termination.in_flight import (
     NOTICED_NS,
     SLACK_NS,
@@ -17,7 +17,7 @@ from chaos.checks.termination.in_flight import (
 )
 from chaos.clock import NS
 from chaos.history import History
-from chaos.history.facts.pod_lifecycles import pod_lives
+from chaos.history.facts.pod_lifecycles import nameless, pod_lives
 from chaos.semantics import container_probes
 
 __all__ = ["Unnamed", "unnamed"]
@@ -56,10 +56,9 @@ class Unnamed:
 def unnamed(history: History, ends: Sequence[HeldRequests]) -> Unnamed:
     """The requests that nobody answered, laid beside the ends of replicas."""
     windows = [(one.name, *_window(one, history.ended_ns)) for one in ends]
-    # A name that is no replica's, e.g. a router's, is none here.
-    nameless = taken(history).filter(pl.col("replica").is_null() | pl.lit(value=not names_replicas(history)))
-    lost = nameless.filter(pl.col("outcome").is_in(LOST))
-    given_up = nameless.filter(pl.col("outcome") == "unanswered")
+    strays = taken(history).filter(nameless(history))
+    lost = strays.filter(pl.col("outcome").is_in(LOST))
+    given_up = strays.filter(pl.col("outcome") == "unanswered")
     waiting = [(pl.col("sent_ns") <= end) & (pl.col("end_ns") >= begin) for _, begin, end in windows]
     unanswered = given_up.filter(pl.any_horizontal(pl.lit(value=False), *waiting)).height
     again = _last_attempts(history).filter(pl.any_horizontal(pl.lit(value=False), *waiting))

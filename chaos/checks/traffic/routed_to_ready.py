@@ -14,7 +14,7 @@ from chaos.clock import NS
 from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import covered
-from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.pod_lifecycles import PodLife, nameless, pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans
 from chaos.history.facts.terminations import endings
 from chaos.history.sli import GIVEN, SENT
@@ -95,7 +95,7 @@ class RoutedToReady:
         gateway = pl.col("status") == BAD_GATEWAY
         named = table.filter(mine)
         others = table.filter(~mine.fill_null(value=False))
-        by_another = pl.col("replica").is_not_null()
+        by_another = ~nameless(history)
         if (stopped_ns := _stopped_ns(history, life)) is not None:
             by_another |= pl.col("sent_ns") >= stopped_ns
         well = others.filter(pl.col("outcome").is_in(GIVEN) & by_another)

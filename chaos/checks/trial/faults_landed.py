@@ -16,7 +16,7 @@ from chaos.history.cache import once
 from chaos.history.coverage import covered, earliest_ns
 from chaos.history.facts.canary import asked_directly, requests_to, tokens_of
 from chaos.history.facts.offered_load import LoadSpike, load_spikes
-from chaos.history.facts.pod_lifecycles import pod_lives
+from chaos.history.facts.pod_lifecycles import nameless, pod_lives
 from chaos.history.facts.replica_counts import endpoint_spans
 from chaos.history.sli import GIVEN, OF_ARRIVALS, SENT, meant_within
 from chaos.objects.base import Ref, View
@@ -125,8 +125,8 @@ def _owed(history: History, fault: Fault) -> Iterator[Obligation]:
     # One that was sent before, and ended before anything was proved to have happened, met nothing. Nor did one that
     # another replica was answering.
     pods = [ref.name for ref in fault.victims if ref.kind == "Pod"]
-    elsewhere = pl.col("outcome").is_in(GIVEN) & ~pl.col("replica").is_in(pods) if pods else pl.lit(value=False)
-    under_way = (pl.col("end_ns") >= landed_ns) & ~elsewhere.fill_null(value=False)
+    elsewhere = pl.col("outcome").is_in(GIVEN) & ~pl.col("replica").is_in(pods) & ~nameless(history)
+    under_way = (pl.col("end_ns") >= landed_ns) & ~(elsewhere.fill_null(value=False) & pl.lit(bool(pods)))
     if met.filter((pl.col("intended_ns") >= fault.begin_ns) | under_way).is_empty():
         yield unknown(fault.id, f"{fault.id}: no request was under way while it was active", SETTLE)
     else:
@@ -205,8 +205,7 @@ def _unserving(history: History, fault: Fault, victim: Ref) -> str:
         return f"victim {victim.name} had left the ready endpoints before, so it served nobody any more"
     if names_replicas(history):
         # What nobody answered while the fault was active may have been its own.
-        nameless = _requests_met(history, fault).filter(pl.col("replica").is_null())
-        if own.is_empty() and nameless.is_empty():
+        if own.is_empty() and _requests_met(history, fault).filter(nameless(history)).is_empty():
             return f"no answer ever named victim {victim.name}, so it served nobody"
     elif asked_directly(history):
         life = next((one for one in pod_lives(history) if one.uid == victim.uid), None)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+import polars as pl
+
 from chaos.history.cache import once
 from chaos.history.coverage import settled_ns
 from chaos.history.facts.membership import Membership
@@ -13,7 +15,16 @@ from chaos.history.step_function import Steps
 from chaos.objects.kinds import ReplicaSetView
 from chaos.objects.pod import PodView
 
-__all__ = ["BY_KUBELET", "IN_CONTAINERS", "NoRoom", "PodLife", "pod_lives", "pod_states", "struck_container"]
+__all__ = [
+    "BY_KUBELET",
+    "IN_CONTAINERS",
+    "NoRoom",
+    "PodLife",
+    "nameless",
+    "pod_lives",
+    "pod_states",
+    "struck_container",
+]
 
 IN_CONTAINERS = ("process-hang", "process-crash", "memory-hog", "not-ready")
 """The faults that strike one container of a pod: the one that they name, else the pod's first."""
@@ -44,6 +55,12 @@ def pod_lives(history: History) -> tuple[PodLife, ...]:
     groups = _groups(history)
     leading = {life.owner_uid for life in lives if life.uid in groups}
     return tuple(_with_group(life, groups.get(life.uid, ())) if life.owner_uid in leading else life for life in lives)
+
+
+def nameless(history: History) -> pl.Expr:
+    """Which requests name none of the pods: no name at all, or that of a gateway or another workload's pod."""
+    names = list(dict.fromkeys(life.name for life in pod_lives(history)))
+    return ~pl.col("replica").is_in(names).fill_null(value=False)
 
 
 def _groups(history: History) -> Mapping[str, Sequence[Span]]:

@@ -108,6 +108,16 @@ def test_refused_only_while_a_replica_ended_fails() -> None:
     assert "a preStop sleep of 7 s suffices" in finding.reason
 
 
+@pytest.mark.parametrize(("outcome", "status"), [("refused", None), ("failed", 502)])
+def test_a_gateway_that_names_itself_answered_for_no_replica(outcome: str, status: int | None) -> None:
+    """Its own error is as nameless as one without a name, also where the answers of replicas name these."""
+    story = drained_story().stream(None, 30.2, 30.2, outcome, status=status, replica="gateway-1")
+    assert judged(story).answer is Answer.FAIL
+    finding = judged(story.stream(None, 80, 80, outcome, status=status, replica="gateway-1"))
+    assert finding.answer is Answer.UNKNOWN
+    assert "nothing says by whom" in finding.reason
+
+
 def test_refused_at_other_times_too_is_in_doubt() -> None:
     """Something else refuses requests as well, so it may have been that."""
     story = drained_story().stream(None, 30.2, 30.2, "refused", status=None)

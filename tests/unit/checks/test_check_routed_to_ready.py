@@ -96,6 +96,19 @@ def test_without_names_connections_or_a_watch_it_is_unknown() -> None:
     assert judged(away_story().gap(40, 42, "EndpointSlice")).answer is Answer.UNKNOWN
 
 
+@pytest.mark.parametrize("name", ["gateway-1", "router-7c9d-x"])
+def test_names_of_a_gateway_name_no_replica(name: str) -> None:
+    """Whoever stands in front may write its own name into each answer: where they went nobody knows."""
+    story = away_story()
+    for row in story.rows:
+        row["replica"] = name
+    finding = judged(story, router=True)
+    assert finding.answer is Answer.UNKNOWN
+    assert "named no replica" in finding.reason
+    row_at(story, LATE_S).update(replica="model-a")
+    assert judged(story, router=True).answer is Answer.FAIL
+
+
 def ended_story(*, forced: bool = False) -> Story:
     """`a` ends and is gone at 36 s, and no answer names its replica."""
     story = standing().saw(0, "LISTED", endpoints("a", "b", "c"), "EndpointSlice")
