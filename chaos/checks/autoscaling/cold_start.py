@@ -12,12 +12,13 @@ from chaos.checks.autoscaling.quiet_times import asked_between, quiet_times
 from chaos.checks.autoscaling.scaling import unless_unseen, unwatched, watched_until_ns
 from chaos.checks.base import Summary, after_s, finding, timings_of, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
-from chaos.clock import seconds
+from chaos.clock import NS, seconds
 from chaos.errors import plural
 from chaos.history import History
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.replica_counts import desired_replicas
 from chaos.history.facts.reported_reasons import pod_reports
+from chaos.history.facts.routing import publishes_unready
 from chaos.history.facts.scaled_object import scaled_object_at
 from chaos.history.sli import BEGUN, GOOD, VALID
 from chaos.semantics.hpa.bounds import metric_bound
@@ -28,6 +29,12 @@ AtZero = Literal["refused", "held"]
 
 STAGES = ("decided", "made", "scheduled", "pulled", "started", "ready", "first_token")
 """In order: a replica is desired; its pod is there, has a node, its images, its containers; it is Ready; it answers."""
+
+CAME = pl.coalesce("first_token_ns", "first_byte_ns", "end_ns")
+"""When an answer began to come."""
+
+NEWS_NS = 2 * NS
+"""Word that a replica is Ready may come so much later than its first token."""
 
 HUNG = frozenset({"unanswered", "truncated"})
 """What is no refusal: the user waited for an answer that did not come, or not whole."""
@@ -72,8 +79,9 @@ class ColdStart:
 
     Where KEDA decides, it does at its next look (`pollingInterval`) after the metric shows the request
     (`metric_delay_s`). Requests that come meanwhile are what the owner declared (`at_zero`, by default that of
-    gameday.toml): `refused`, so that no one hangs, or `held`, so that each is answered. UNKNOWN where a request was not
-    answered and nobody declared that, where nobody says how long it may take, and where the trial ended before.
+    gameday.toml): `refused`, so that no one hangs, or `held`, so that each is answered. What a pod of before answers on
+    its way out, and others before a replica is Ready, ends no cold start. UNKNOWN where a request was not answered and
+    nobody declared that, where nobody says how long it may take, and where the trial ended before.
     """
 
     name: ClassVar[str] = "cold-start"
@@ -134,7 +142,7 @@ def _wakes(history: History) -> Iterator[tuple[int, int]]:
     first = asked_between(history, history.began_ns, history.ended_ns + 1)["intended_ns"].min()
     asked = [first] if isinstance(first, int) else []
     asked += [quiet.asked_ns for quiet in quiet_times(history) if quiet.asked_ns is not None]
-    begins = [at_ns for at_ns in asked if desired.value_at(at_ns) == 0]
+    begins = [begin_ns for at_ns in asked if desired.value_at(at_ns) == 0 for begin_ns in _unserved(history, at_ns)]
     # One that is refused at once leaves a quiet time behind it, and the next is of the same cold start.
     woken: list[int] = []
     for at_ns in begins:
@@ -143,6 +151,39 @@ def _wakes(history: History) -> Iterator[tuple[int, int]]:
             woken.append(at_ns)
     until_ns = max(watched_until_ns(history), *begins, 0) if begins else 0
     yield from zip(woken, [*woken[1:], until_ns], strict=False)
+
+
+def _unserved(history: History, at_ns: int) -> Iterator[int]:
+    """The first request since a moment at zero replicas, until more are desired, that no pod of before answered."""
+    rises = (rise_ns for rise_ns, count in desired_replicas(history).points if rise_ns > at_ns and count)
+    until_ns = next(rises, history.ended_ns + 1)
+    first = asked_between(history, at_ns, until_ns).filter(~_of_before(history, at_ns, history.ended_ns))
+    if isinstance(begin_ns := first["intended_ns"].min(), int):
+        yield begin_ns
+
+
+def _of_before(history: History, asked_ns: int, until_ns: int) -> pl.Expr:
+    """Which requests a pod that was there before may have answered: such pods go on until they are gone.
+
+    An answer without a name that came when a new pod was Ready is that one's.
+    """
+    lives = pod_lives(history)
+    made = [life for life in lives if asked_ns <= life.created_ns <= until_ns]
+    ends = [life.gone_ns or life.finished_ns for life in lives if life.created_ns < asked_ns]
+    last_ns = max((history.ended_ns if end_ns is None else end_ns for end_ns in ends), default=0)
+    ready_ns = min((life.ready_ns for life in made if life.ready_ns is not None), default=last_ns + NEWS_NS)
+    new = {life.name for life in made}
+    own, theirs = (
+        pl.col("replica").is_in(list(names)).fill_null(value=False)
+        for names in (new, {life.name for life in lives if life.created_ns < asked_ns} - new)
+    )
+    return pl.col("outcome").is_in(BEGUN) & (CAME.le(min(last_ns, ready_ns - NEWS_NS)) & ~own | theirs)
+
+
+def _of_new(history: History, pod: PodLife | None) -> pl.Expr:
+    """Which answers the new replica may have given: none before it was Ready, as others may where it is not yet."""
+    since_ns = None if pod is None else pod.started_ns if publishes_unready(history) else pod.ready_ns
+    return pl.lit(value=True) if since_ns is None else CAME.gt(since_ns - NEWS_NS)
 
 
 def _wake(history: History, asked_ns: int, until_ns: int) -> WakeDetail:
@@ -154,7 +195,7 @@ def _wake(history: History, asked_ns: int, until_ns: int) -> WakeDetail:
     pod = min(made, key=lambda life: (life.ready_ns or 1 << 62, life.started_ns or 1 << 62), default=None)
     ready_ns = None if pod is None else pod.ready_ns
     good = asked_between(history, asked_ns, until_ns + 1).filter(pl.col("outcome").is_in(BEGUN))
-    answered = good.select(pl.coalesce("first_token_ns", "first_byte_ns", "end_ns").min()).item()
+    answered = good.filter(_of_new(history, pod), ~_of_before(history, asked_ns, until_ns)).select(CAME.min()).item()
     moments: dict[str, int | None] = dict.fromkeys(STAGES)
     moments |= {"decided": decided_ns, "first_token": answered}
     if pod is not None:

@@ -6,7 +6,15 @@ from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.new_pods import replicas_taken
-from chaos.checks.autoscaling.quiet_times import Quiet, quiet_times, zero_bound
+from chaos.checks.autoscaling.quiet_times import (
+    BY_THE_CLOCK,
+    KEDA,
+    Quiet,
+    by_clock,
+    quiet_times,
+    zero_bound,
+    zero_doubt,
+)
 from chaos.checks.base import Summary, after_s, finding, undecided, unknown, watched
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
 from chaos.clock import NS, seconds
@@ -21,6 +29,8 @@ __all__ = ["ScaledToZero", "ScaledToZeroDetail"]
 SUBJECT = "zero replicas"
 
 ALONE = "a trial without a canary, or a trigger that does not count it"
+
+FLAGS = "cluster.timings in gameday.toml with the controller's flags"
 
 LONGER = "a quiet time that lasts longer than the bound"
 
@@ -52,7 +62,8 @@ class ScaledToZero:
     The bound is `within_s` from the last answer, else what the ScaledObject's cooldown and polling interval, or the
     autoscaler with a minimum of zero, imply. It goes to zero by its own spec or not at all: FAIL with `within_s` where
     that forbids it, UNKNOWN without. UNKNOWN too: no quiet time is as long as the bound, nobody promises how soon the
-    metric shows it, the ScaledObject is paused, somebody else set the number, or the canary went on asking.
+    metric shows it, the ScaledObject is paused, somebody else set the number, it went to zero though somebody had just
+    asked, or the canary went on asking.
     """
 
     name: ClassVar[str] = "scaled-to-zero"
@@ -71,6 +82,8 @@ class ScaledToZero:
             kinds = ("Pod", history.facts.workload_kind)
             unseen = list(watched(history, kinds, quiet.begin_ns, quiet.end_ns))
             judged = list(_beside_canary(history, quiet, judged))
+            if self.within_s is None and (flags := _unrecorded(history, quiet)):
+                judged = [_open(one, flags) for one in judged]
             owed += [*unseen, *(undecided(judged) if unseen else judged)]
         seen = [f"zero after {one.zero_s:.1f} s" if one.zero_s is not None else "never at zero" for one in details]
         bounds = [f"{one.bound_s:g} s" for one in details if one.bound_s is not None]
@@ -125,6 +138,22 @@ class ScaledToZero:
         return Obligation(SUBJECT, Answer.FAIL, f"{text}, bound {bound_s:g} s{never}", bound=f"{bound_s:g} s")
 
 
+def _unrecorded(history: History, quiet: Quiet) -> str:
+    """On which flags of the autoscaler's controller the bound rests that nobody recorded, in words; else empty."""
+    lives = scaling.scalers_in(history, quiet.begin_ns, quiet.begin_ns)
+    if scaled_object_at(history, quiet.begin_ns) is not None or not lives:
+        return ""
+    if scaling.window_assumed(history, lives[0], quiet.begin_ns):
+        return scaling.assumed(history, "hpa_downscale_stabilization_s")
+    return scaling.assumed(history, "hpa_sync_s")
+
+
+def _open(one: Obligation, flags: str) -> Obligation:
+    """The same, but no FAIL of the bound."""
+    broken = one.answer is Answer.FAIL and one.subject == SUBJECT and one.bound
+    return unknown(SUBJECT, f"{one.reason}, {flags}", FLAGS) if broken else one
+
+
 def _beside_canary(history: History, quiet: Quiet, judged: Sequence[Obligation]) -> Iterator[Obligation]:
     """The same, open where the canary asked while no user did: what scales the replicas may count its requests.
 
@@ -147,9 +176,13 @@ def _zero(
     took_s = seconds(max(0, earliest_ns(history, kind, zero_ns) - quiet.begin_ns))
     evidence = (*moment, Evidence(zero_ns, "no replica was desired"))
     limit = "" if bound_s is None else f"{bound_s:g} s"
-    if bound_s is not None and took_s > bound_s:
+    scaled, others = scaled_object_at(history, zero_ns), zero_doubt(history, zero_ns)
+    if bound_s is not None and took_s > bound_s and not (scaled is not None and scaled.paused):
         text = f"at zero only {took_s:.1f} s after the last answer, bound {limit}"
         yield Obligation(SUBJECT, Answer.FAIL, text, "", f"{took_s:.1f} s", limit, evidence)
+    elif others:
+        text = f"at zero {took_s:.1f} s after the last answer, but {others}"
+        yield unknown(SUBJECT, text, "a trial in which the workload goes to zero by what scales it")
     else:
         yield Obligation(SUBJECT, measured=f"{took_s:.1f} s", bound=limit, evidence=evidence)
     for change in scaling.rescales(history):
@@ -158,7 +191,9 @@ def _zero(
         if zero_ns < change.at_ns <= quiet.end_ns - NS and change.before == 0:
             writer = scaling.scale_writer(history, change)
             text = f"{change.words} while nobody asked"
-            if writer is not None and writer.foreign and not writer.name.startswith("keda"):
+            if writer is not None and writer.foreign and not writer.name.startswith(KEDA):
                 yield unknown(SUBJECT, f"{text}: {writer.name} did that", "a trial in which nobody else scales")
+            elif by_clock(history, change.at_ns):
+                yield unknown(SUBJECT, f"{text}: {BY_THE_CLOCK}", "a trial at a time of day that asks for none")
             else:
                 yield Obligation(SUBJECT, Answer.FAIL, text, evidence=(Evidence(change.at_ns, text),))

@@ -6,7 +6,7 @@ from dataclasses import replace
 import polars as pl
 
 from chaos.checks.autoscaling.cold_start import HUNG
-from chaos.checks.autoscaling.quiet_times import may_be_zero
+from chaos.checks.autoscaling.quiet_times import may_be_zero, zero_doubt
 from chaos.checks.traffic.accounting import Arrivals
 from chaos.errors import plural
 from chaos.history import History
@@ -20,7 +20,8 @@ __all__ = ["turned_away", "without_declared"]
 def without_declared(history: History, arrivals: Arrivals, slo: Slo) -> tuple[Arrivals, tuple[str, ...]]:
     """The arrivals without those, and in words how many that were; the same where nothing of the kind was declared.
 
-    They count again from when a replica is Ready. If none ever is, that is a doubt: the cold start never ended.
+    They count again from when a replica is Ready. If none ever is, that is a doubt: the cold start never ended. So is a
+    zero that somebody else set, or that came while users asked.
     """
     away, spans = turned_away(history, slo), list(_declared(history))
     count = arrivals.requests.filter(away).height
@@ -29,6 +30,13 @@ def without_declared(history: History, arrivals: Arrivals, slo: Slo) -> tuple[Ar
     forever = [meant_within(begin_ns, history.ended_ns + 1) for begin_ns, ready_ns in spans if ready_ns is None]
     never = not arrivals.requests.filter(away, pl.any_horizontal(pl.lit(value=False), *forever)).is_empty()
     doubts = ["requests were refused at zero replicas, and none was Ready again"] if never else []
+    others = [
+        why
+        for begin_ns, ready_ns in spans
+        if not arrivals.requests.filter(away, meant_within(begin_ns, ready_ns or history.ended_ns + 1)).is_empty()
+        and (why := zero_doubt(history, begin_ns))
+    ]
+    doubts += [f"requests were refused at zero replicas, but {why}" for why in others[:1]]
     kept = replace(
         arrivals,
         doubts=(*arrivals.doubts, *doubts),

@@ -96,6 +96,50 @@ def test_an_autoscaler_with_a_minimum_of_zero_goes_there_by_its_window() -> None
     assert finding.answer is Answer.PASS, finding.line()
 
 
+@pytest.mark.parametrize(("known", "answer"), [(True, Answer.FAIL), (False, Answer.UNKNOWN)])
+def test_a_window_that_nobody_recorded_fails_no_autoscaler(known: bool, answer: Answer) -> None:  # noqa: FBT001  # a column
+    """Its controller may wait for longer than Kubernetes' default of 300 s."""
+    external: dict[str, Any] = {"metric": {"name": "queue"}, "target": {"type": "Value", "value": "5"}}
+    least = hpa(2, limits=(0, 8), metrics=[{"type": "External", "external": external}])
+    del least["spec"]["behavior"]
+    story = Scaling(600).stands("a", "b", scaler=least).loaded(2, 0, 30)
+    timings = {**LAB_TIMES, "metric_delay_s": 5, **({"hpa_downscale_stabilization_s": 300} if known else {})}
+    story.has(facts=facts(raw={"system": {"selector": {"app": "model"}}, "timings": timings}))
+    story.has(phases=(Phase("baseline", at(5), at(25)), Phase("calm", at(30), at(590))))
+    finding = ScaledToZero()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ScaledToZero(within_s=400)(story.history()).answer is Answer.FAIL
+
+
+@pytest.mark.parametrize(
+    ("triggers", "within_s", "answer", "words"),
+    [
+        (["prometheus"], None, Answer.FAIL, "not at zero"),
+        (["cpu"], None, Answer.UNKNOWN, "nothing that scales the workload may go to zero"),
+        (["cpu", "memory"], 40, Answer.FAIL, "nothing that scales it may go to zero"),
+        (["cpu", "prometheus"], None, Answer.FAIL, "not at zero"),
+        (["cron", "prometheus"], None, Answer.UNKNOWN, "by the clock"),
+    ],
+)
+def test_keda_goes_to_zero_by_triggers_that_may(
+    triggers: list[str], within_s: float | None, answer: Answer, words: str
+) -> None:
+    """CPU and memory alone never take the last replica, and cron asks for some whether or not anybody else does."""
+    scaled = scaled_object(triggers=[{"type": one} for one in triggers])
+    finding = ScaledToZero(within_s=within_s)(timed_zero(to_zero(None, scaled=scaled)).history())
+    assert finding.answer is answer, finding.line()
+    assert words in finding.line()
+
+
+def test_replicas_that_come_by_the_clock_are_their_owners_wish() -> None:
+    """The same number that comes back fails where no trigger is of type cron."""
+    scaled = scaled_object(triggers=[{"type": "cron"}, {"type": "prometheus"}])
+    story = timed_zero(to_zero(scaled=scaled)).saw(90, "MODIFIED", deployment(1, spec=ASKING), "Deployment")
+    finding = ScaledToZero()(story.made("z", 90.1, 95).history())
+    assert finding.answer is Answer.UNKNOWN
+    assert "by the clock" in finding.reason
+
+
 def test_a_cold_start_is_told_stage_by_stage() -> None:
     """Decided after 5 s, Ready after 20 s, and the first token then."""
     finding = ColdStart(within_s=30)(timed_zero(from_zero(), at_zero="held").history())
@@ -285,3 +329,99 @@ def test_a_client_whose_last_attempt_failed_after_zero_is_not_excused() -> None:
     for row in refused:
         row.update(last_outcome="refused", last_end_ns=at(65))
     assert SloMet(in_the_end)(story.history()).answer is Answer.PASS
+
+
+def zeroed_by(manager: str, at_s: float = 60, **spec: Any) -> Scaling:
+    """The story of `to_zero`, in which the API server remembers who set the number."""
+    story = timed_zero(to_zero(None, scaled=scaled_object(**spec)))
+    none = deployment(0, spec=ASKING)
+    writer = {"manager": manager, "operation": "Update", "subresource": "scale", "time": "2026-01-01T00:00:00Z"}
+    none["metadata"]["replicasSetBy"] = [writer]
+    return story.saw(at_s, "MODIFIED", none, "Deployment").ends(at_s + 0.1, "a", "b")
+
+
+@pytest.mark.parametrize(
+    ("story", "within_s", "answer", "words"),
+    [
+        (zeroed_by("keda"), None, Answer.PASS, ""),
+        (zeroed_by("keda", 75), None, Answer.FAIL, "at zero only"),
+        (zeroed_by("kubectl"), None, Answer.UNKNOWN, "but kubectl did that"),
+        (zeroed_by("kubectl", 90), None, Answer.FAIL, "at zero only"),
+        (zeroed_by("argocd-controller"), None, Answer.UNKNOWN, "but argocd-controller did that"),
+        (timed_zero(to_zero(scaled=scaled_object(**NEVER))), None, Answer.UNKNOWN, "nothing that is known to scale it"),
+        (timed_zero(to_zero(scaled=scaled_object(**NEVER))), 60, Answer.UNKNOWN, "nothing that is known to scale it"),
+        (
+            timed_zero(to_zero(scaled=scaled_object(annotations={"autoscaling.keda.sh/paused-replicas": "0"}))),
+            60,
+            Answer.UNKNOWN,
+            "is paused",
+        ),
+    ],
+)
+def test_a_zero_that_others_set_is_not_what_scales_it(
+    story: Scaling, within_s: float | None, answer: Answer, words: str
+) -> None:
+    """Somebody who scales by hand does not show that the system goes to zero by itself, and excuses no delay."""
+    finding = ScaledToZero(within_s=within_s)(story.history())
+    assert finding.answer is answer, finding.line()
+    assert words in finding.line()
+
+
+def dozing(set_by: str = "keda") -> Scaling:
+    """Two requests a second all along; no replica is desired from 60.3 s to 70.3 s, nor Ready before 75 s."""
+    story = timed_zero(to_zero(None).loaded(2, 30, 110), at_zero="refused")
+    none = deployment(0, spec=ASKING)
+    writer = {"manager": set_by, "operation": "Update", "subresource": "scale", "time": "2026-01-01T00:00:00Z"}
+    none["metadata"]["replicasSetBy"] = [writer]
+    story.saw(60.3, "MODIFIED", none, "Deployment").ends(60.4, "a", "b")
+    story.saw(70.3, "MODIFIED", deployment(1, spec=ASKING), "Deployment").made("c", 70.4, 75)
+    for row in story.rows:
+        if at(60.5) <= row["intended_ns"] < at(75):
+            row.update(outcome="refused", first_token_ns=None, first_byte_ns=None)
+    return story
+
+
+def test_going_to_zero_while_users_ask_proves_nothing() -> None:
+    """Between two requests there is always a moment in which nobody asks: that is no time as long as the cooldown."""
+    finding = ScaledToZero()(dozing().history())
+    assert finding.answer is Answer.UNKNOWN
+    assert "within its cooldown of 20 s" in finding.reason
+
+
+@pytest.mark.parametrize(("set_by", "words"), [("keda", "0.3 s after a request came"), ("kubectl", "kubectl did that")])
+def test_refusals_at_a_zero_that_was_not_due_are_in_doubt(set_by: str, words: str) -> None:
+    """The owner declared them for a workload that nobody asks, and that what scales it puts to sleep."""
+    finding = SloMet(SLO)(dozing(set_by).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert words in finding.reason
+
+
+def test_what_a_pod_of_before_answers_on_its_way_out_is_no_cold_start() -> None:
+    """It answered the first request at zero; the others were refused until a new replica was Ready, 64 s later."""
+    story = timed_zero(to_zero(45, until_s=160).loaded(1, 46, 150), at_zero="refused")
+    story.saw(55, "MODIFIED", deployment(1, spec=ASKING), "Deployment").made("c", 55.2, 110)
+    for row in story.rows:
+        if at(47) <= row["intended_ns"] < at(110):
+            row.update(outcome="refused", first_token_ns=None, first_byte_ns=None)
+    finding = ColdStart(within_s=20)(story.history())
+    assert finding.answer is Answer.FAIL
+    assert "first token after 63.1 s, budget 20 s" in finding.reason
+    finding = ColdStart(within_s=70)(story.history())
+    assert finding.answer is Answer.PASS, finding.line()
+    for row in story.rows:
+        if row["intended_ns"] >= at(47):
+            row["intended_ns"] = row["sent_ns"] = at(148)
+    finding = ColdStart(within_s=20)(story.history())
+    assert finding.answer is Answer.UNKNOWN
+    assert "no request came while no replica was desired" in finding.reason
+
+
+def test_an_answer_of_somebody_else_before_a_replica_is_ready_ends_no_cold_start() -> None:
+    """A gateway that answers itself meanwhile, or by another pool, is no replica."""
+    story = timed_zero(from_zero(ready_s=110, until_s=160), at_zero="held")
+    for row in story.rows:
+        if at(50) <= row["intended_ns"] < at(70):
+            quick = row["intended_ns"] + 100_000_000
+            row.update(first_token_ns=quick, first_byte_ns=quick, end_ns=quick)
+    assert ColdStart(within_s=20)(story.history()).answer is Answer.FAIL
+    assert ColdStart(within_s=62)(story.history()).answer is Answer.PASS
