@@ -14,6 +14,9 @@ from chaos.clock import NS, seconds
 from chaos.errors import plural
 from chaos.history import History
 from chaos.history.facts.engine_counts import LAG_NS, EngineLife, EngineReading, engine_lives, rise
+from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
+from chaos.history.facts.routing import of_service
+from loadgen.origin import HostDirect
 
 __all__ = ["DISCONNECTED", "SlotsFreed", "SlotsFreedDetail"]
 
@@ -46,13 +49,27 @@ class SlotsFreedDetail:
 
 
 class _Moment(NamedTuple):
-    """What all servers ran at about one moment, and how many requests clients surely, and at most, waited for."""
+    """What all servers ran at about one moment, and how many requests clients surely, and at most, waited for.
+
+    `waiting` is what they had yet to run, None where one does not tell; `begun` are requests of which clients had a
+    token by then, so that they were surely run.
+    """
 
     asked_ns: int
     at_ns: int
     running: float
+    waiting: float | None
+    begun: int
     surely: int
     perhaps: int
+
+    def free(self, *, direct: bool) -> bool:
+        """Whether all that ran had a client. What waits for a server is run by none, and may hide what is not freed.
+
+        `direct`: nobody stands in front of the servers, with whom requests may wait.
+        """
+        whole = None if self.waiting is None or not direct else self.running + self.waiting
+        return (self.running <= self.begun and not self.waiting) or (whole is not None and whole <= self.surely)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +80,8 @@ class SlotsFreed:
     requests running than clients may have had, by more than the most that others had before the first disconnect, by no
     more than there were disconnects, and while no request of others ended, or, of a server that does not count that,
     while it generated nothing. UNKNOWN without disconnects, or where no reading in time decides: others ask these
-    servers too, a replica was not read, was restarted meanwhile, or the server does not say how many it runs.
+    servers too, a replica was not read, was restarted meanwhile, or the server does not say how many it runs. Requests
+    may wait to be run, in the servers or with whatever stands in front: those prove nothing until they have a token.
     """
 
     name: ClassVar[str] = "slots-freed"
@@ -77,7 +95,8 @@ class SlotsFreed:
         moments = list(_moments(history, lives)) if left else []
         known = [one for life in lives for one in life.processes]
         ends = [(one.readings[-1].asked_ns, one.until_ns) for one in known if one.until_ns is not None]
-        times = [_freed_s(moments, at_ns, self.within_s, ends) for at_ns in left]
+        free = [one for one in moments if one.free(direct=_direct(history))]
+        times = [_freed_s(free, at_ns, self.within_s, ends) for at_ns in left]
         freed = [time_s for time_s in times if time_s is not None]
         held = _held(moments, left, self.within_s)
         return finding(
@@ -126,7 +145,10 @@ class SlotsFreed:
 
 
 def _moments(history: History, lives: Sequence[EngineLife]) -> Iterator[_Moment]:
-    """Rounds of readings: each of one replica with the nearest of the others; none where one of them is missing."""
+    """Rounds of readings: each of one replica with the nearest of the others; none where one of them is missing.
+
+    Nor where a replica may have served that was not read then.
+    """
     if not lives or any(one.running is None for life in lives for one in life.readings):
         return
     # Also those whose outcome nobody waited for: the servers may have them still.
@@ -137,24 +159,46 @@ def _moments(history: History, lives: Sequence[EngineLife]) -> Iterator[_Moment]
     # A client that tries again may have a request at any time until its last one ended.
     again = sent.filter(pl.col("last_end_ns").is_not_null())
     tried, given_up = sorted(again["end_ns"].to_list()), sorted(again["last_end_ns"].to_list())
+    streamed = sent.filter(pl.col("first_token_ns").is_not_null())
+    firsts, lasts = sorted(streamed["first_token_ns"].to_list()), sorted(streamed["end_ns"].to_list())
     times = {life.uid: [one.at_ns for one in life.readings] for life in lives}
+    pods = {life.uid: life for life in pod_lives(history)}
     clock = max(lives, key=lambda life: len(life.readings))
     for one in clock.readings:
-        found = [_nearest(life, times[life.uid], one.at_ns) for life in lives if _alive(history, life, one.at_ns)]
+        serving = {uid for uid, pod in pods.items() if _serving(pod, one.at_ns)}
+        asked = [life for life in lives if life.uid in serving or _alive(history, life, one.at_ns)]
+        found = [_nearest(life, times[life.uid], one.at_ns) for life in asked]
         known = [reading for reading in found if reading is not None]
-        if not known or len(known) < len(found):
+        if not known or len(known) < len(found) or not serving <= times.keys():
             continue
+        waiting = [reading.waiting for reading in known if reading.waiting is not None]
         begin, end = min(reading.asked_ns for reading in known), max(reading.at_ns for reading in known)
         yield _Moment(
             begin,
             end,
             sum(reading.running or 0.0 for reading in known),
+            sum(waiting) if len(waiting) == len(known) else None,
+            max(0, bisect_right(firsts, begin) - bisect_left(lasts, end)),
             max(0, bisect_right(starts, begin) - bisect_left(ends, end)),
             bisect_right(starts, end)
             - bisect_left(ends, begin - LAG_NS)
             + bisect_right(tried, end)
             - bisect_left(given_up, begin - LAG_NS),
         )
+
+
+def _direct(history: History) -> bool:
+    """Whether requests go to the servers by their own Service alone, as far as is known."""
+    others = (one.url for one in history.streams if one.origin == HostDirect.name)
+    return not history.roles and all(of_service(history, url) for url in others)
+
+
+def _serving(pod: PodLife, at_ns: int) -> bool:
+    """Whether a replica may have answered somebody at a moment: Ready, or on its way out since."""
+    spans = [*pod.ready_spans]
+    if spans and pod.terminating_ns is not None:
+        spans.append((pod.terminating_ns, pod.gone_ns))
+    return any(begin_ns <= at_ns and (end_ns is None or at_ns < end_ns) for begin_ns, end_ns in spans)
 
 
 def _others(history: History, since_ns: int) -> str:
@@ -191,16 +235,14 @@ def _nearest(life: EngineLife, times: Sequence[int], at_ns: int) -> EngineReadin
     return near if near is not None and abs(near.at_ns - at_ns) <= APART_NS else None
 
 
-def _freed_s(
-    moments: Sequence[_Moment], left_ns: int, within_s: float, ends: Sequence[tuple[int, int]]
-) -> float | None:
+def _freed_s(free: Sequence[_Moment], left_ns: int, within_s: float, ends: Sequence[tuple[int, int]]) -> float | None:
     """How long after a disconnect no more ran than clients waited for, None if that was not seen in time.
 
     Nor is it seen where a server ended meanwhile, which frees all its slots.
     """
     due_ns = left_ns + round(within_s * NS)
-    for one in moments:
-        if left_ns <= one.asked_ns <= due_ns and one.running <= one.surely:
+    for one in free:
+        if left_ns <= one.asked_ns <= due_ns:
             died = any(begin_ns <= one.at_ns and end_ns >= left_ns for begin_ns, end_ns in ends)
             return None if died else round(seconds(one.at_ns - left_ns), 3)
     return None

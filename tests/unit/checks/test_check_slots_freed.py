@@ -48,6 +48,65 @@ def test_others_that_asked_before_never_fail() -> None:
     assert finding.answer is Answer.UNKNOWN, finding.line()
 
 
+def queued(*, leaks: bool, slots: int = 4, tells: bool = True, streamed: bool = False) -> Story:
+    """Ten users wait all along for a server of so many slots, whose queue holds the others, if it tells of that."""
+    story = disconnected_story()
+    for number in range(10):
+        row = request(20 + number, "steady-1", at(5), latency_s=105) | {"replica": "model-a"}
+        story.rows.append(row | ({"first_token_ns": at(6)} if streamed else {}))
+
+    def page(_uid: str, s: float) -> Values:
+        ours = sum(second - 2 <= s and (leaks or s < second + 1) for second in (30.0, 40.0, 50.0))
+        there = ours + (10 if 5 < s < 110 else 0)
+        said = {"vllm:num_requests_running": min(slots, there), "vllm:num_requests_waiting": max(0, there - slots)}
+        rest = (one for one in values() if one[0] not in said)
+        names = said if tells else {"vllm:num_requests_running"}
+        return (*((name, {}, float(said[name])) for name in names), *rest)
+
+    return metered(story, page, uids=("a",))
+
+
+@pytest.mark.parametrize(
+    ("story", "answer"),
+    [
+        (queued(leaks=False), Answer.PASS),
+        (queued(leaks=True), Answer.UNKNOWN),
+        (queued(leaks=True, slots=40), Answer.UNKNOWN),
+        (queued(leaks=False, tells=False), Answer.UNKNOWN),
+        (queued(leaks=False, slots=40, tells=False, streamed=True), Answer.PASS),
+        (queued(leaks=True, slots=40, tells=False, streamed=True), Answer.UNKNOWN),
+    ],
+)
+def test_users_that_wait_hide_no_slot_that_is_held(story: Story, answer: Answer) -> None:
+    """A full server runs no more than it can, however many it leaks: those that it has yet to run count, too."""
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(("streamed", "answer"), [(True, Answer.PASS), (False, Answer.UNKNOWN)])
+def test_users_may_wait_with_a_router_in_front(streamed: bool, answer: Answer) -> None:  # noqa: FBT001  # a column
+    """Only those that have a token by then are surely run by the servers behind it."""
+    history = queued(leaks=False, slots=40, streamed=streamed).history()
+    finding = SlotsFreed(within_s=5)(replace(history, roles={"router": history}))
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(("read_from_s", "answer"), [(0.0, Answer.FAIL), (60.0, Answer.FAIL), (200.0, Answer.UNKNOWN)])
+def test_a_replica_that_is_not_read_may_run_what_users_wait_for(read_from_s: float, answer: Answer) -> None:
+    """`b` has ten users, and `a` holds three slots that it has lost: together no more than clients wait for."""
+    story = disconnected_story().replaced("b", 2, ready_s=4)
+    for number in range(10):
+        row = request(20 + number, "steady-1", at(5), latency_s=114)
+        story.rows.append(row | {"replica": "model-b", "first_token_ns": at(6)})
+
+    def page(uid: str, s: float) -> Values | None:
+        if uid == "b":
+            return values(running=10.0 if s > 5 else 0.0) if s >= read_from_s else None
+        return values(running=float(sum(second - 2 <= s for second in (30.0, 40.0, 50.0))))
+
+    assert judged(metered(story, page, uids=("a", "b"))).answer is answer
+
+
 def test_more_than_left_is_not_theirs() -> None:
     """Five requests that begin later are more than three disconnects can have left."""
     assert judged(disconnected_story(others=lambda s: 5.0 if s > 45 else 0.0)).answer is Answer.UNKNOWN
