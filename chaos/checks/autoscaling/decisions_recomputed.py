@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
+from chaos.checks.autoscaling.other_orders import FORGOT, LEADS_NS, ONE_PROCESS, forgot_ns
 from chaos.checks.autoscaling.recommendations import BEFORE_NS, Reach
 from chaos.checks.base import Summary, finding, timings_of, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
@@ -107,16 +108,18 @@ def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -
     found = _computed(Reach(history, life, telling=True), change)
     if found.why or found.reached:
         return found
-    window_s = _window_s(scaling.behaviour_at(history, life, change.at_ns), change)
+    behaviour = scaling.behaviour_at(history, life, change.at_ns)
+    window_s = _window_s(behaviour, change)
     if scaling.announcing(history, life, change) is None and any(one.custom for one in life.at(change.at_ns).metrics):
         text = f"the record allows {', '.join(map(str, found.reachable))}, but {UNSAID}"
         return replace(found, why=text, settle="an autoscaler whose status is watched without a gap")
     since_ns, until_ns = change.at_ns - BEFORE_NS, change.at_ns + BEFORE_NS
     # News of the autoscaler and of the workload may come in either order.
     edited_ns = scaling.edited_ns(life, since_ns, until_ns, limits=True)
-    if edited_ns or scaling.edited_ns(life, since_ns - round(window_s * NS), until_ns):
-        text = f"the record allows {', '.join(map(str, found.reachable))}, but {scaling.EDITED}"
-        return replace(found, why=text, settle=scaling.UNEDITED)
+    edited = edited_ns or scaling.edited_ns(life, since_ns - round(window_s * NS), until_ns)
+    if edited or _forgotten(history, change, behaviour):
+        why, settle = (scaling.EDITED, scaling.UNEDITED) if edited else (FORGOT, ONE_PROCESS)
+        return replace(found, why=f"the record allows {', '.join(map(str, found.reachable))}, but {why}", settle=settle)
     timings = timings_of(history)
     for flag, values in OTHERS.items():
         if flag not in timings.assumed:
@@ -134,6 +137,18 @@ def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -
         text = f"the record allows {', '.join(map(str, found.reachable))} by the samples that we were shown"
         return replace(found, why=f"{text}, and a second metrics-server may have shown it others", settle=ONE_SERVER)
     return found
+
+
+def _forgotten(history: History, change: scaling.Rescale, behaviour: Behaviour) -> bool:
+    """Whether the controller may have begun anew shortly before, and so have forgotten by what it was to decide.
+
+    What it found then it keeps for a whole window all the same.
+    """
+    window_ns = round(_window_s(behaviour, change) * NS)
+    rates = (*behaviour.up.policies, *behaviour.down.policies)
+    since_ns = change.at_ns - BEFORE_NS - max([window_ns, *(round(one.period_s * NS) for one in rates)])
+    forgot = forgot_ns(history, since_ns, change.at_ns + BEFORE_NS)
+    return forgot is not None and (change.up or change.at_ns >= forgot - LEADS_NS + window_ns)
 
 
 def _computed(reach: Reach, change: scaling.Rescale) -> DecisionDetail:

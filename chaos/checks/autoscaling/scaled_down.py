@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.new_pods import replicas_taken
+from chaos.checks.autoscaling.other_orders import FORGOT, ONE_PROCESS, forgot_ns
 from chaos.checks.autoscaling.scale_down import Descent, DescentDetail, descents
 from chaos.checks.base import NEWS, UNCUT, Summary, finding, unknown
 from chaos.checks.verdict import Answer, Finding, Obligation
@@ -161,6 +162,10 @@ def _back(history: History, life: AutoscalerLife, descent: Descent) -> Obligatio
     reason, settle = _excuse(history, life, descent)
     if not reason and descent.edited:
         reason, settle = f", but {scaling.EDITED}", scaling.UNEDITED
+    end_ns = descent.until_ns if descent.back_ns is None else descent.back_ns
+    forgot = forgot_ns(history, detail.calm_ns, end_ns)
+    if not reason and forgot is not None and seconds(end_ns - forgot) <= bound_s:
+        reason, settle = f", but {FORGOT}", ONE_PROCESS
     if reason:
         return unknown(subject, f"{text}{reason}", settle)
     return Obligation(subject, Answer.FAIL, text, bound=limit)

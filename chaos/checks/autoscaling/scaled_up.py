@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from chaos.checks.autoscaling import scaling
 from chaos.checks.autoscaling.new_pods import ready_in_time, replicas_made
+from chaos.checks.autoscaling.other_orders import other_orders
 from chaos.checks.autoscaling.room import late_by
 from chaos.checks.autoscaling.scale_up import Climb, FollowedDetail, climb_of, not_sent
 from chaos.checks.autoscaling.shown_metrics import Ignored
@@ -22,7 +23,6 @@ __all__ = ["ScaledUp", "ScaledUpDetail"]
 
 LONGER = "a load spike that lasts longer"
 DECLARED = "cluster.timings in gameday.toml with metric_delay_s, the most that the metric lags behind the load"
-
 ALL_READY = "replicas that are all Ready when the load rises"
 RECORDED = "cluster.timings in gameday.toml, with the flags of metrics-server and of the autoscaler's controller"
 
@@ -139,8 +139,8 @@ def _doubted(history: History, life: AutoscalerLife, climb: Climb, one: Obligati
         return unknown(one.subject, text, "a trial whose load workers live to its end")
     if one.subject != "first rise":
         return one
-    if scaling.edited_ns(life, climb.spike.begin_ns, climb.end_ns) is not None:
-        return unknown(one.subject, f"{one.reason}; but {scaling.EDITED}", scaling.UNEDITED)
+    if (orders := other_orders(history, life, climb.spike.begin_ns, climb.end_ns))[0]:
+        return unknown(one.subject, f"{one.reason}; but {orders[0]}", orders[1])
     if missed := not_sent(history, climb.spike.begin_ns, climb.end_ns):
         return unknown(one.subject, f"{one.reason}; but {missed}", "a generator that sends the whole load")
     return one

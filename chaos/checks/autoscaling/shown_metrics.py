@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from chaos.checks.autoscaling.custom_metrics import averaged_over, counted_pods, first_over, refusal, target_of
+from chaos.checks.autoscaling.other_orders import other_orders
 from chaos.checks.autoscaling.recommendations import Reach
-from chaos.checks.autoscaling.scaling import NEAR_NS, behaviour_at, changes_of, edited_ns, own_rescales
+from chaos.checks.autoscaling.scaling import NEAR_NS, behaviour_at, changes_of, own_rescales
 from chaos.checks.base import timings_of
 from chaos.clock import NS, seconds
 from chaos.history import History
@@ -160,8 +161,8 @@ def ignored(history: History, life: AutoscalerLife, begin_ns: int, end_ns: int, 
     for at_ns in sorted(looks):
         if now is not None and desired.value_at(at_ns) != desired.value_at(now.since_ns):
             now = None
-        if now is not None and edited_ns(life, now.since_ns, at_ns) is not None:
-            now = None  # by its new spec it has its time anew
+        if now is not None and other_orders(history, life, now.since_ns, at_ns)[0]:
+            now = None  # by its new spec, or as it has forgotten the former, it has its time anew
         if not _wants_more(history, life, at_ns, status=status):
             now = None
         elif now is None:

@@ -783,6 +783,63 @@ def test_turns_that_keep_to_other_limits_are_no_flapping(least: int, answer: Ans
     assert finding.answer is answer, finding.line()
 
 
+# --- a controller that is started anew ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "at_s", "answer"),
+    [
+        ("autoscaler-restart", 130, Answer.UNKNOWN),
+        ("cluster-upgrade", 130, Answer.UNKNOWN),
+        ("autoscaler-restart", 60, Answer.FAIL),
+        ("metrics-down", 130, Answer.FAIL),
+    ],
+)
+def test_a_controller_that_is_started_anew_waits_for_a_whole_window_again(
+    fault: str, at_s: float, answer: Answer
+) -> None:
+    """The number that it finds is its first recommendation: back at 190 s is late for a spike that ended at 90 s."""
+    story = spike(until_s=90).rescaled(42, 4, measured=100).made("c", 42.1, 46).made("d", 42.1, 46)
+    story.fault(at_s=at_s, healed_s=at_s + 5, name=fault).rescaled(190, 2, measured=10).ends(190.1, "c", "d")
+    finding = ScaledDown()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("started anew" in finding.reason) is (answer is Answer.UNKNOWN)
+
+
+@pytest.mark.parametrize(("fault", "answer"), [("autoscaler-restart", Answer.UNKNOWN), ("metrics-down", Answer.FAIL)])
+def test_a_controller_that_is_started_anew_misses_no_rise(fault: str, answer: Answer) -> None:
+    """It was over its target from 41 s on, and set more at 85 s only; who it was that looked changed at 50 s."""
+    story = spike().saw(41, "MODIFIED", hpa(2, measured=100), KIND).fault(at_s=50, healed_s=55, name=fault)
+    story.rescaled(85, 4, measured=100).made("c", 85.1, 89).made("d", 85.1, 89)
+    finding = ScaledUp()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("fault", "falls_s", "answer"),
+    [
+        ("autoscaler-restart", None, Answer.UNKNOWN),
+        ("metrics-down", None, Answer.FAIL),
+        ("autoscaler-restart", 65, Answer.FAIL),
+    ],
+)
+def test_a_controller_that_is_started_anew_has_all_of_its_rates(
+    fault: str, falls_s: float | None, answer: Answer
+) -> None:
+    """It rose from 4 to 8 and 5 s later to 16, which its rate in 15 s forbids; what it found it keeps for 30 s."""
+    limits = (2, 30)
+    story = Scaling(150).stands("a", "b", "c", "d", scaler=hpa(4, measured=40, limits=limits)).loaded(1, 0, 145)
+    story.fault(at_s=50, healed_s=52, name=fault)
+    if falls_s is not None:
+        story.used(0, 50, 120, *"abcd").used(50, 150, 40, *"abcd")
+        story.rescaled(falls_s, 2, measured=20, limits=limits)
+    else:
+        story.used(0, 47, 120, *"abcd").used(47, 150, 400, *"abcd")
+        story.rescaled(49, 8, measured=300, limits=limits).rescaled(54, 16, measured=300, limits=limits)
+    finding = DecisionsRecomputed()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
 # --- back and forth, and the maximum ------------------------------------------------------------------------------
 
 
