@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import polars as pl
 
 from chaos.checks.autoscaling import scaling
-from chaos.checks.base import timings_of
+from chaos.checks.base import timings_of, unknown
+from chaos.checks.verdict import Obligation
 from chaos.clock import seconds
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
@@ -24,6 +26,7 @@ __all__ = [
     "KEDA",
     "Quiet",
     "asked_between",
+    "asleep_at",
     "by_clock",
     "may_be_zero",
     "quiet_times",
@@ -126,6 +129,16 @@ def zero_doubt(history: History, zero_ns: int) -> str:
         return _while_asked(history, zero_ns)
     unwatched = "" if SCALED_OBJECT in history.covered_ns else "; no ScaledObject was watched"
     return f"nothing that is known to scale it may do that (minReplicas, minReplicaCount){unwatched}"
+
+
+def asleep_at(history: History, at_ns: int) -> Obligation:
+    """That no replica is desired at a moment, as what scales the workload may want, and did."""
+    numbers = pairwise(desired_replicas(history).points)
+    falls = [zero_ns for (_, before), (zero_ns, count) in numbers if before and not count and zero_ns <= at_ns]
+    if falls and (doubt := zero_doubt(history, falls[-1])):
+        settle = "a trial that ends with replicas, or whose workload goes to zero by what scales it"
+        return unknown("the replicas", f"no replica was desired at the end, but {doubt}", settle)
+    return Obligation("the replicas", measured="none is desired, as what scales them may want")
 
 
 def _while_asked(history: History, zero_ns: int) -> str:

@@ -20,6 +20,10 @@ from chaos.semantics import endpoint_bound
 __all__ = ["TurnDetail", "UnreadyLeavesEndpoints", "UnreadyLeavesEndpointsDetail"]
 
 KINDS = ("Pod", "EndpointSlice")
+
+NEWS_NS = 5 * NS
+"""Word of an endpoint may come so long before that of its pod, by another watch; what left earlier left for others."""
+
 SETTLE = "a trial in which a pod turns not Ready, pods and endpoints watched without a gap"
 
 
@@ -128,13 +132,14 @@ def _judge(
     """Judge one turn, None if it demands nothing: it was void before the bound, and nothing followed."""
     deadline_ns = turn.at_ns + round(bound_s * NS)
     who = turn.life.who
-    begin_ns = min([begin for begin, _ in spans], default=None)
+    known_ns = turn.earliest_ns(history) - NEWS_NS
+    there = any(begin <= turn.at_ns and (end is None or end >= known_ns) for begin, end in spans)
     followed_ns = _followed_ns(turn, spans) if turn.way == "leave" else _back_ns(history, turn, spans, deadline_ns)
     until_ns = min(deadline_ns, followed_ns or deadline_ns)
     late = any(one.kind in KINDS and one.until_ns >= turn.at_ns for one in history.late)
     watched = all(covered(history, kind, turn.at_ns, turn.at_ns) for kind in KINDS)
-    if not watched or (turn.way == "leave" and (begin_ns is None or begin_ns > turn.at_ns)):
-        doubt = f"{who} was not seen among the ready endpoints before it turned"
+    if not watched or (turn.way == "leave" and not there):
+        doubt = f"{who} was not seen among the ready endpoints just before it turned"
     elif followed_ns is None and turn.void_ns is not None and turn.void_ns <= deadline_ns:
         return None
     elif not all(covered(history, kind, turn.at_ns, until_ns) for kind in KINDS):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
-from chaos.checks.autoscaling.quiet_times import may_be_zero
+from chaos.checks.autoscaling.quiet_times import asleep_at, may_be_zero
 from chaos.checks.base import (
     GAPLESS,
     Summary,
@@ -178,7 +178,7 @@ def _owed(end: _End) -> Iterator[Obligation]:
         yield unknown("the replicas", "how many replicas are desired was not known at the end", GAPLESS)
         return
     if end.desired == 0 and may_be_zero(end.history, end.at_ns):
-        yield Obligation("the replicas", measured="none is desired, as what scales them may want")
+        yield asleep_at(end.history, end.at_ns)
     for life in end.replicas:
         yield _ready(end, life)
     if len(end.replicas) < end.desired:

@@ -51,6 +51,15 @@ def test_news_of_the_endpoint_may_come_first() -> None:
     assert judged(left_at(32.9)).answer is Answer.PASS
 
 
+def test_an_endpoint_that_had_left_long_before_followed_nothing() -> None:
+    """The Service no longer selects the pod since 20 s: that it is no endpoint at 33 s says nothing of its turn."""
+    finding = judged(left_at(20))
+    assert finding.answer is Answer.UNKNOWN
+    assert "not seen among the ready endpoints just before it turned" in finding.reason
+    assert judged(left_at(27.5)).answer is Answer.UNKNOWN
+    assert judged(left_at(27.5).has(late=(Gap("Pod", at(28), at(33), "reset"),))).answer is Answer.PASS
+
+
 def test_never_leaving_fails() -> None:
     """A pod that is not Ready and still gets connections."""
     finding = judged(hung().saw(33, "MODIFIED", pod("a", running=True)))

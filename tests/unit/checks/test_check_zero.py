@@ -396,6 +396,22 @@ def test_refusals_at_a_zero_that_was_not_due_are_in_doubt(set_by: str, words: st
     assert words in finding.reason
 
 
+@pytest.mark.parametrize(("set_by", "answer"), [("keda", Answer.PASS), ("kubectl", Answer.UNKNOWN)])
+def test_a_trial_that_ends_at_a_zero_that_others_set_proves_nothing(set_by: str, answer: Answer) -> None:
+    """Nobody knows whether the replicas that were desired before would be there."""
+    finding = EndState()(zeroed_by(set_by).history())
+    assert finding.answer is answer, finding.line()
+
+
+def test_a_trial_that_ends_at_zero_while_users_ask_proves_nothing() -> None:
+    """As above: what it went by did not count them."""
+    story = dozing()
+    story.events[:] = [one for one in story.events if one.at_ns < at(70)]
+    finding = EndState()(story.history())
+    assert finding.answer is Answer.UNKNOWN
+    assert "0.3 s after a request came" in finding.reason
+
+
 def test_what_a_pod_of_before_answers_on_its_way_out_is_no_cold_start() -> None:
     """It answered the first request at zero; the others were refused until a new replica was Ready, 64 s later."""
     story = timed_zero(to_zero(45, until_s=160).loaded(1, 46, 150), at_zero="refused")
