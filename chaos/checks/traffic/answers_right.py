@@ -23,6 +23,9 @@ SURE = 1e-6
 USUAL = 0.01
 """And those that come by chance at least this often, from one as unreliable as it was."""
 
+LEAST = 20
+"""Of fewer answers before nobody knows how often the model is wrong, so that any wrong one since is in doubt."""
+
 NONCE = "a profile with nonce = true, and a model that can repeat a number"
 MORE = "a longer baseline, more requests, or a model that repeats a number more reliably"
 EXAMPLES = 5
@@ -46,8 +49,8 @@ class AnswersRight:
     FAIL: an answer holds the number of another request, whatever became of it otherwise, at any time of the trial; or
     more are wrong since the first fault (without one, since the end of the baseline) than a model may get wrong that
     got so many wrong in the baseline, once in a million. UNKNOWN: no request asked for a number; the model never
-    repeated one in the baseline; there are too few answers for even all of them to be conspicuous; or more are wrong
-    than is usual, but not so many that it cannot be chance.
+    repeated one in the baseline; there are too few answers for even all of them to be conspicuous; some are wrong, and
+    few of before say how usual that is; or more are wrong than is usual, but not so many that it cannot be chance.
     """
 
     name: ClassVar[str] = "answers-right"
@@ -120,6 +123,8 @@ def _since(counts: AnswersRightDetail) -> Iterator[Obligation]:
         usual = (counts.wrong_before + 1) / (before + 2)
         if at_least(counts.wrong_since, since, most) < SURE:
             yield Obligation("answers", Answer.FAIL, text, measured=measured, bound=bound)
+        elif counts.wrong_since and before < LEAST:
+            yield unknown("answers", f"{text}: too few to say how often a wrong one is usual", MORE)
         elif at_least(counts.wrong_since, since, usual) < USUAL:
             yield unknown("answers", f"{text}: more than usual, but it may be chance", MORE)
         else:

@@ -15,7 +15,7 @@ from chaos.errors import plural
 from chaos.history import History
 from chaos.history.coverage import covered
 from chaos.history.facts.pod_lifecycles import PodLife, nameless, pod_lives
-from chaos.history.facts.replica_counts import endpoint_spans
+from chaos.history.facts.replica_counts import endpoint_spans, ready_endpoints
 from chaos.history.facts.terminations import endings
 from chaos.history.sli import GIVEN, SENT
 from chaos.semantics import endpoint_bound
@@ -59,8 +59,9 @@ class RoutedToReady:
     The bound is that of the endpoint's own removal, and `notice_s` for whatever routes to notice. FAIL if an answer
     names the replica, or a router (`[system.roles]`) answers 502 while every replica that is an endpoint is Ready: then
     it chose one that is none. A whole answer to a request that was sent after all containers of the replica had ended,
-    by its kubelet's word, is another's, also where it names none. UNKNOWN where requests failed that name nobody, where
-    answers name no replica that still runs, over kept connections, and if no replica left.
+    by its kubelet's word, is another's, also where it names none. While no endpoint is ready at all, those that are
+    terminating are asked, as Kubernetes has it. UNKNOWN where requests failed that name nobody, where answers name no
+    replica that still runs, over kept connections, and if no replica left.
     """
 
     name: ClassVar[str] = "routed-to-ready"
@@ -91,6 +92,7 @@ class RoutedToReady:
     ) -> tuple[DepartureDetail, Obligation]:
         begin_ns = left_ns + round(bound_s * NS)
         table = history.requests.filter(SENT & (pl.col("sent_ns") >= begin_ns) & (pl.col("sent_ns") < until_ns))
+        table = table.filter(~_left_alone(history, life, round(bound_s * NS)))
         mine = pl.col("replica") == life.name
         gateway = pl.col("status") == BAD_GATEWAY
         named = table.filter(mine)
@@ -112,6 +114,21 @@ class RoutedToReady:
         if doubt := _doubt(history, detail, table.height, left_ns, until_ns):
             return detail, unknown(life.who, doubt, SETTLE)
         return detail, Obligation(life.who, measured=measured, bound="0", evidence=(moment,))
+
+
+def _left_alone(history: History, life: PodLife, bound_ns: int) -> pl.Expr:
+    """Which requests came while no endpoint was ready, or had just been none, and the replica was on its way out.
+
+    kube-proxy sends them to the endpoints that are terminating and still serve, where there are no others (KEP-1669).
+    """
+    since_ns = life.terminating_ns
+    spans = () if since_ns is None else ready_endpoints(history).spans_below(1)
+    inside = (
+        pl.col("sent_ns").is_between(max(begin_ns, since_ns or 0), end_ns + bound_ns)
+        for begin_ns, end in spans
+        if (end_ns := history.ended_ns if end is None else end) >= (since_ns or 0)
+    )
+    return pl.any_horizontal(pl.lit(value=False), *inside)
 
 
 def _stopped_ns(history: History, life: PodLife) -> int | None:

@@ -68,6 +68,25 @@ def test_too_few_answers_cannot_show_anything() -> None:
     assert "not even 4 wrong answers of 4 would show anything" in finding.reason
 
 
+@pytest.mark.parametrize(
+    ("before", "wrong", "answer"),
+    [
+        (1, 100, Answer.UNKNOWN),
+        (1, 0, Answer.PASS),
+        (10, 25, Answer.UNKNOWN),
+        (30, 2, Answer.PASS),
+        (1, 700, Answer.FAIL),
+    ],
+)
+def test_a_baseline_of_few_answers_makes_no_wrong_one_usual(before: int, wrong: int, answer: Answer) -> None:
+    """One right answer in the baseline does not say that a model is wrong once in seven times; none wrong is none."""
+    story = echo_story(wrong_since=wrong)
+    for row in story.rows[before:FAULT]:
+        row["echo"] = None
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
+
+
 @pytest.mark.parametrize("number", [3, 310, 999])
 @pytest.mark.parametrize("outcome", ["foreign", "truncated"])
 def test_one_foreign_answer_fails_at_once(number: int, outcome: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from histories import Story, at, facts, killed, pod
 from probe_stories import endpoints
 from routing_stories import away_story
-from termination_stories import standing
+from termination_stories import Ending, standing
 
 from chaos.checks import RoutedToReady
 from chaos.checks.verdict import Answer, Finding
@@ -117,6 +117,23 @@ def ended_story(*, forced: bool = False) -> Story:
     for row in story.rows:
         row["replica"] = None
     return story
+
+
+@pytest.mark.parametrize(
+    ("others", "served_s", "answer"), [((), 56, Answer.PASS), (("c",), 56, Answer.FAIL), ((), 80, Answer.FAIL)]
+)
+def test_a_replica_on_its_way_out_is_asked_where_no_other_is_ready(
+    others: tuple[str, ...], served_s: float, answer: Answer
+) -> None:
+    """kube-proxy sends connections to it until the next is Ready at 55 s, and no longer than the bound after that."""
+    story = Ending(120).replicas("a", *others).fault("a", healed_s=90)
+    story.saw(0, "LISTED", endpoints("a", *others), "EndpointSlice")
+    story.ends("a", 30, 100, grace_s=80).saw(30.1, "MODIFIED", endpoints(*others), "EndpointSlice")
+    story.replaced("b", 30.3, ready_s=55).saw(55.2, "MODIFIED", endpoints("b", *others), "EndpointSlice").traffic()
+    for row in story.rows:
+        row["replica"] = "model-a" if row["intended_ns"] < at(served_s) else "model-b"
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
 
 
 def test_answers_without_a_name_are_of_others_once_the_replica_has_ended() -> None:
