@@ -59,7 +59,8 @@ def timed_zero(story: Scaling, **autoscaling: Any) -> Scaling:
     return story.has(facts=facts(raw=raw))
 
 
-def blind_story(*, until_s: float = 120, fails: str = "FailedGetExternalMetric") -> Scaling:
+def blind_story(*, until_s: float = 120, fails: str = "FailedGetExternalMetric", least: int = 1) -> Scaling:
     """Two replicas, whose autoscaler has no metrics from 30 s to 60 s, and 40 % of 60 % before and after."""
-    story = Scaling(until_s).stands("a", "b").loaded(2, 0, until_s - 5)
-    return story.saw(30, "MODIFIED", hpa(2, inactive=fails), KIND).saw(60, "MODIFIED", hpa(2, measured=40), KIND)
+    story = Scaling(until_s).stands("a", "b", scaler=hpa(2, measured=40, limits=(least, 8)))
+    story.loaded(2, 0, until_s - 5).saw(30, "MODIFIED", hpa(2, inactive=fails, limits=(least, 8)), KIND)
+    return story.saw(60, "MODIFIED", hpa(2, measured=40, limits=(least, 8)), KIND)

@@ -18,6 +18,8 @@ from chaos.semantics.hpa.bounds import decision_bound
 
 __all__ = ["HeldBlind", "HeldBlindDetail"]
 
+SUBJECT, NOTHING_ASKED = "desired replicas", "nothing more was asked for"
+
 BROKEN = "a trial in which the autoscaler's metrics fail for a while"
 
 
@@ -45,8 +47,8 @@ class HeldBlind:
 
     A rise up to the ScaledObject's fallback is right, and so is what brings the number between the limits. Afterwards,
     where the metrics go on asking for more, a rise comes within the autoscaler's own bound. UNKNOWN: it never lacked
-    metrics, somebody else changed the number, or the record ends before the bound does. With a second metric that can
-    be read it is not blind: `DecisionsRecomputed` judges that.
+    metrics, somebody else changed the number, it was at its minimum and nothing asked for more, or the record ends
+    before the bound does. With a second metric that can be read it is not blind: `DecisionsRecomputed` judges that.
     """
 
     name: ClassVar[str] = "held-blind"
@@ -60,9 +62,7 @@ class HeldBlind:
             owed.append(scaler)
         else:
             details = [*_blind(history, scaler)]
-            found = [
-                one for detail in details for one in (*_held(history, scaler, detail), *_after(history, scaler, detail))
-            ]
+            found = [one for detail in details for one in _judged(history, scaler, detail)]
             unseen = scaling.unwatched(history, scaling.watched_since_ns(history, scaler))
             owed = scaling.unless_unseen(unseen, found)
         seen = [f"{one.before} to {one.numbers[-1] if one.numbers else one.before}" for one in details]
@@ -95,9 +95,19 @@ def _blind(history: History, life: AutoscalerLife) -> Iterator[BlindDetail]:
             begin = None
 
 
+def _judged(history: History, life: AutoscalerLife, blind: BlindDetail) -> Iterator[Obligation]:
+    """That it held in a span and followed afterwards; at its minimum it held for nothing, unless more was asked for."""
+    held, after = [*_held(history, life, blind)], [*_after(history, life, blind)]
+    least, idle = life.at(blind.begin_ns).least, all(one.measured == NOTHING_ASKED for one in after)
+    if idle and blind.before <= least and [one.subject for one in held] == [SUBJECT]:
+        text = f"held at its minimum of {least}, from which no replica can be taken, and nothing asked for more then"
+        held = [unknown(SUBJECT, text, "a trial whose metrics fail above the minimum")]
+    yield from (*held, *after)
+
+
 def _held(history: History, life: AutoscalerLife, blind: BlindDetail) -> Iterator[Obligation]:
     """That nothing changed in a span, but by the fallback or the limits."""
-    subject, changed = "desired replicas", False
+    changed = False
     end_ns = scaling.watched_until_ns(history) if blind.end_ns is None else blind.end_ns
     spare_ns = 0 if blind.end_ns is None else scaling.NEAR_NS
     for change in scaling.rescales(history):
@@ -121,7 +131,7 @@ def _held(history: History, life: AutoscalerLife, blind: BlindDetail) -> Iterato
             yield Obligation(change.words, Answer.FAIL, text, bound="no change", evidence=evidence)
     if not changed:
         lasted_s = seconds(end_ns - blind.begin_ns)
-        yield Obligation(subject, measured=f"held at {blind.before} for {lasted_s:.1f} s", bound="no change")
+        yield Obligation(SUBJECT, measured=f"held at {blind.before} for {lasted_s:.1f} s", bound="no change")
 
 
 def _after(history: History, life: AutoscalerLife, blind: BlindDetail) -> Iterator[Obligation]:
@@ -141,7 +151,7 @@ def _after(history: History, life: AutoscalerLife, blind: BlindDetail) -> Iterat
         one for one in scaling.rescales(history) if blind.end_ns - scaling.NEAR_NS < one.at_ns <= due_ns and one.up
     ]
     if rises or not all(short) or any(view.inactive for _, view in states):
-        yield Obligation(subject, measured=rises[0].words if rises else "nothing more was asked for")
+        yield Obligation(subject, measured=rises[0].words if rises else NOTHING_ASKED)
     elif until_ns < due_ns:
         text = (
             f"no rise {seconds(until_ns - blind.end_ns):.1f} s after the metrics were back, bound {bound.total_s:g} s"

@@ -58,3 +58,18 @@ def test_with_metrics_it_follows_again(risen_s: float | None, until_s: float, an
         story.rescaled(risen_s, 4, measured=120).made("c", risen_s + 0.1, risen_s + 4).made("d", risen_s + 0.1, 75)
     finding = HeldBlind()(story.history())
     assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
+    ("least", "risen", "answer"), [(1, False, Answer.PASS), (2, False, Answer.UNKNOWN), (2, True, Answer.PASS)]
+)
+def test_at_the_minimum_there_is_nothing_to_take(least: int, risen: bool, answer: Answer) -> None:  # noqa: FBT001  # a column
+    """That none was taken proves something where one could be, or where a load was there that it had to hold for."""
+    story = blind_story(least=least)
+    if risen:
+        for at_s in (60, 60.1):
+            story.saw(at_s, "MODIFIED", hpa(2, measured=120, limits=(least, 8)), KIND)
+        story.rescaled(66, 4, measured=120, limits=(least, 8)).made("c", 66.1, 70).made("d", 66.1, 75)
+    finding = HeldBlind()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert ("held at its minimum of 2" in finding.reason) is (answer is Answer.UNKNOWN)
