@@ -53,16 +53,21 @@ def liveness_kills(
 
 
 def node_coming(history: History, uid: str, at_ns: int) -> str:
-    """Who said by then that a node is being made for the pod, in its own words; empty if nobody did."""
-    reports = ((reason, text) for event, reason, text in pod_reports(history, uid) if event.at_ns <= at_ns)
-    return next((f"{reason}: {text}" for reason, text in reports if reason in COMING), "")
+    """Who said by then that a node is being made for the pod, in its own words; empty if nobody did, or no longer."""
+    reason, text = _last_word(history, uid, at_ns)
+    return f"{reason}: {text}" if reason in COMING else ""
 
 
 def node_refused(history: History, uid: str, at_ns: int) -> str:
     """Why a node autoscaler made no node for the pod, by its last word then; empty if it made one, or said nothing."""
-    reports = [(reason, text) for event, reason, text in pod_reports(history, uid) if event.at_ns <= at_ns]
-    last = next(((reason, text) for reason, text in reversed(reports) if reason in (*COMING, REFUSED)), ("", ""))
-    return f"{REFUSED}: {last[1]}" if last[0] == REFUSED else ""
+    reason, text = _last_word(history, uid, at_ns)
+    return f"{reason}: {text}" if reason == REFUSED else ""
+
+
+def _last_word(history: History, uid: str, at_ns: int) -> tuple[str, str]:
+    """What a node autoscaler said last by then of the pod: the reason and the message of its Event."""
+    reports = ((reason, text) for event, reason, text in pod_reports(history, uid) if event.at_ns <= at_ns)
+    return next(reversed([one for one in reports if one[0] in (*COMING, REFUSED)]), ("", ""))
 
 
 def quota_refusal(history: History, uid: str, begin_ns: int, end_ns: int) -> str:

@@ -85,7 +85,10 @@ def _role_folders(run: Path) -> list[Path]:
 
 
 def _of_role(history: History, folder: Path, watch: WatchLog) -> History:
-    """The same trial as another workload of the system saw it: its watch, and the faults that hit something of it."""
+    """The same trial as another workload of the system saw it: its watch, and the faults that hit something of it.
+
+    Those without victims, e.g. of what autoscalers see by, hit all of it.
+    """
     facts = _facts(folder / "trial.json")
     seen = {str((event.object.get("metadata") or {}).get("uid") or "") for event in watch.events} - {""}
     return replace(
@@ -95,7 +98,7 @@ def _of_role(history: History, folder: Path, watch: WatchLog) -> History:
         gaps=(*watch.gaps, *unknown_spans(facts, watch.events, history.ended_ns)),
         late=watch.late,
         covered_ns=watch.covered_ns,
-        faults=tuple(one for one in history.faults if any(victim.uid in seen for victim in one.victims)),
+        faults=tuple(one for one in history.faults if not one.victims or any(ref.uid in seen for ref in one.victims)),
         metrics=(),
     )
 

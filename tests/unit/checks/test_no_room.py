@@ -112,6 +112,16 @@ def test_a_node_on_its_way_leaves_it_open(check: Check, reason: str) -> None:
     assert "gpu-pool 1->2" in finding.reason
 
 
+@pytest.mark.parametrize(("refused_s", "answer"), [(60, Answer.FAIL), (32, Answer.UNKNOWN)])
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: str(check.name))
+def test_a_node_that_is_given_up_is_on_its_way_no_more(check: Check, refused_s: float, answer: Answer) -> None:
+    """The last word of the node autoscaler counts: its group of nodes has none left to give, or gives one after all."""
+    story = killed().saw(33, "ADDED", told("d", "TriggeredScaleUp", "a node for it: gpu-pool 1->2"), "Event")
+    refusal = told("d", "NotTriggerScaleUp", "pod didn't trigger scale-up: 1 in backoff after failed scale-up")
+    finding = check(story.saw(refused_s, "ADDED", refusal, "Event").history())
+    assert finding.answer is answer, finding.line()
+
+
 def test_a_victim_that_has_not_ended_still_holds_its_own() -> None:
     """The record ends before the deleted pod does, so that nobody knows what its replacement would have got."""
     finding = Recovered()(killed(gone_s=None).history())

@@ -69,6 +69,16 @@ def test_an_address_may_be_that_of_a_pod_of_another_workload(own: str, named: st
     assert history.roles[ROUTER].requests["replica"].to_list() == [named]
 
 
+def test_a_fault_without_victims_is_one_of_each_workload(tmp_path: Path) -> None:
+    """The controller that scales is started anew for all of them."""
+    folder = folder_with_router(tmp_path)
+    anew = {"fault": "autoscaler-restart-1", "name": "autoscaler-restart", "words": "restart", "victims": []}
+    folder.actions((3, "fault-begin", {**anew, "parameters": {}}))
+    history = folder.load()
+    assert [fault.id for fault in history.faults][-1:] == ["autoscaler-restart-1"]
+    assert [fault.id for fault in history.roles[ROUTER].faults][-1:] == ["autoscaler-restart-1"]
+
+
 def test_an_older_run_has_no_roles(tmp_path: Path) -> None:
     """Without such a folder there is only the engine."""
     assert Folder(tmp_path).load().roles == {}
