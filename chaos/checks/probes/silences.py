@@ -11,7 +11,7 @@ from chaos.checks.recovery.causes import Causes
 from chaos.checks.recovery.client_impact import Asked, asked, baseline_band, names_replicas, uneven
 from chaos.clock import NS, seconds
 from chaos.history import History
-from chaos.history.facts.canary import canary_slowest_s, requests_to, tokens_of
+from chaos.history.facts.canary import canary_pace_ns, canary_slowest_s, requests_to, tokens_of
 from chaos.history.facts.pod_lifecycles import PodLife, nameless
 from chaos.history.facts.replica_counts import endpoint_spans
 from chaos.history.sli import BEGUN, GOOD
@@ -110,10 +110,12 @@ def broken_by_nameless(history: History, silence: Silence, bound_s: float | None
 def untroubled(history: History, silence: Silence, bound_s: float) -> bool:
     """Whether each request of the canary's that was under way meanwhile had its token within the bound.
 
-    Then a silence is no longer than it took to be asked again.
+    Then a silence is no longer than it took to be asked again; without any, it may be as long as the canary's pace.
     """
     mine = requests_to(history, silence.life)
-    inside = (one for one in mine if one.end_ns > silence.begin_ns and one.sent_ns < silence.end_ns)
+    inside = [one for one in mine if one.end_ns > silence.begin_ns and one.sent_ns < silence.end_ns]
+    if not inside:
+        return silence.end_ns - silence.begin_ns <= canary_pace_ns(history)
     return all(one.answered and seconds(one.end_ns - one.sent_ns) <= bound_s for one in inside)
 
 

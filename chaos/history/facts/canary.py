@@ -3,12 +3,23 @@
 They say nothing of users' requests: not which replica had one, nor how long it took there.
 """
 
+from itertools import pairwise
+from statistics import median
+
 from chaos.history.cache import once
 from chaos.history.canary import CanaryRequest
 from chaos.history.facts.pod_lifecycles import PodLife
 from chaos.history.model import History
 
-__all__ = ["asked_directly", "canary_slowest_s", "canary_until_ns", "requests_to", "tokens_of", "why_no_canary"]
+__all__ = [
+    "asked_directly",
+    "canary_pace_ns",
+    "canary_slowest_s",
+    "canary_until_ns",
+    "requests_to",
+    "tokens_of",
+    "why_no_canary",
+]
 
 LEAST = 3
 """So many answers of the baseline say how long one takes."""
@@ -49,6 +60,14 @@ def canary_until_ns(history: History) -> int:
     """Up to when it asked; the record's begin if it never did."""
     requests = history.canary.requests if history.canary else ()
     return max((one.end_ns for one in requests), default=history.began_ns)
+
+
+@once
+def canary_pace_ns(history: History) -> float:
+    """How long it is from one request to the next to the same replica, by the median; 0 where none followed another."""
+    sent = (sorted(one.sent_ns for one in requests) for requests in _by_uid(history).values())
+    gaps = [after - before for moments in sent for before, after in pairwise(moments)]
+    return median(gaps) if gaps else 0.0
 
 
 @once

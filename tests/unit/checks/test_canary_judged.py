@@ -109,6 +109,23 @@ def test_a_hang_that_its_probes_find_passes() -> None:
 
 
 @pytest.mark.parametrize(
+    ("other", "answer"),
+    [
+        pytest.param(every_second(0.5, 250), Answer.PASS, id="asked"),
+        pytest.param([(s, s + 0.1, "ok") for s in (1, 2, 120, 240)], Answer.PASS, id="asked seldom"),
+        pytest.param([], Answer.UNKNOWN, id="never asked"),
+        pytest.param(every_second(0.5, 40), Answer.UNKNOWN, id="not asked any more"),
+        pytest.param(every_second(0.5, 250, outcome="unsent"), Answer.UNKNOWN, id="no way to it"),
+    ],
+)
+def test_a_replica_that_nobody_asks_may_be_a_zombie(other: Sequence[Asked], answer: Answer) -> None:
+    """That the one that was made to hang is found says nothing of another one, of which nobody knows."""
+    a = [*A, (30.6, 40, "failed"), *every_second(44.5, 250)]
+    finding = ZombieFound()(with_canary(restarted_story(), {"a": a, "b": other}).history())
+    assert finding.answer is answer, finding.line()
+
+
+@pytest.mark.parametrize(
     "then",
     [
         pytest.param([], id="not asked any more"),
