@@ -150,7 +150,11 @@ def _after(history: History, life: AutoscalerLife, blind: BlindDetail) -> Iterat
     rises = [
         one for one in scaling.rescales(history) if blind.end_ns - scaling.NEAR_NS < one.at_ns <= due_ns and one.up
     ]
-    if rises or not all(short) or any(view.inactive for _, view in states):
+    others = [one for one in rises if not scaling.confirmed(history, life, one)]
+    if others and len(others) == len(rises) and all(short):
+        text = f"metrics asked for more, but {others[0].words}, and {scaling.not_asked(history, others[0])}"
+        yield unknown(subject, text, "nobody else who scales")
+    elif rises or not all(short) or any(view.inactive for _, view in states):
         yield Obligation(subject, measured=rises[0].words if rises else NOTHING_ASKED)
     elif until_ns < due_ns:
         text = (

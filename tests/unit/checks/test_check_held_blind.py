@@ -60,6 +60,16 @@ def test_with_metrics_it_follows_again(risen_s: float | None, until_s: float, an
     assert finding.answer is answer, finding.line()
 
 
+def test_somebody_else_who_follows_is_not_the_autoscaler() -> None:
+    """A script raises the number as soon as the metrics are back; whether the autoscaler would have, nobody knows."""
+    story = blind_story().saw(60, "MODIFIED", hpa(2, measured=120), KIND)
+    raw = deployment(4, spec=ASKING)
+    raw["metadata"]["replicasSetBy"] = [{"manager": "kubectl", "operation": "Update", "time": "2026-01-01T00:00:00Z"}]
+    finding = HeldBlind()(story.saw(62, "MODIFIED", raw, "Deployment").history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
+    assert "kubectl did" in finding.reason
+
+
 @pytest.mark.parametrize(
     ("least", "risen", "answer"), [(1, False, Answer.PASS), (2, False, Answer.UNKNOWN), (2, True, Answer.PASS)]
 )
