@@ -98,8 +98,9 @@ class Rescheduled:
     and a volume claim that is stuck to the lost node where that is the cause.
 
     `within_s` is a promise of your own in place of the bound that the pods' spec and the cluster's timings imply.
-    UNKNOWN if no node with a replica was lost, if it was switched on again first, with a gap, with a record that ends
-    before the limit, and where nothing is promised (a toleration for ever; every zone lost).
+    UNKNOWN if no node with a replica was lost, if it was switched on again first or took the replacement itself, with a
+    gap, with a record that ends before the limit, and where nothing is promised (a toleration for ever; every zone
+    lost).
     """
 
     name: ClassVar[str] = "rescheduled"
@@ -166,7 +167,10 @@ def _back(history: History, case: _Case, replacement: PodLife, ready_ns: int) ->
         return text, "", None
     limit_ns = round(case.limit_s * NS)
     if ready_ns - case.node_loss.begin_ns <= limit_ns:
-        return "", "", None
+        if replacement.node != case.node_loss.node:
+            return "", "", None
+        text = f"{replacement.name}, in place of {case.who}, is on node {replacement.node} itself"
+        return f"{text}, which was switched on again: whether others have room for it is not known", SETTLE, None
     if earliest_ns(history, "Pod", ready_ns) - case.node_loss.off_ns <= limit_ns:
         text = f"how long {case.who} was away is not known well enough: when its node was lost, or late news"
         return text, "a command that switches the node off and ends as soon as it is off", None

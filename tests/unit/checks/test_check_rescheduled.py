@@ -206,3 +206,21 @@ def test_late_news_makes_late_uncertain() -> None:
 def at_ns(seconds: float) -> int:
     """A moment of the story."""
     return Story().saw(seconds, "ADDED", pod("x")).events[0].at_ns
+
+
+@pytest.mark.parametrize(
+    ("on", "within_s", "answer"),
+    [("n1", None, Answer.UNKNOWN), ("n1", 60, Answer.UNKNOWN), ("n2", 60, Answer.PASS), ("n1", 40, Answer.FAIL)],
+)
+def test_a_replacement_on_the_node_itself_shows_no_room_elsewhere(
+    on: str, within_s: float | None, answer: Answer
+) -> None:
+    """No other node took it until the lost one was back at 71 s."""
+    story = marked(noticed(powered(standing(), "n1", on_s=70)))
+    story.saw(58.1, "ADDED", unscheduled("c", "0/2 nodes are available: 1 Insufficient cpu"))
+    story.saw(71, "MODIFIED", node("n1"), "Node")
+    for at_s, ready, running in ((72, False, False), (73, False, True), (77, True, True)):
+        story.saw(at_s, "MODIFIED", pod("c", ready=ready, running=running, node=on))
+    finding = judged(story, within_s)
+    assert finding.answer is answer, finding.line()
+    assert ("is on node n1 itself" in finding.reason) is (answer is Answer.UNKNOWN)
