@@ -151,6 +151,8 @@ def flowing_until_ns(history: History, at_ns: int) -> int:
     return until_ns
 
 
+ROUTER, ROUTED = "router", "the router in front chooses replicas by rules of its own (prefixes, queues)"
+
 MISSED_MAX = 1e-6
 """Below this chance of having been missed, a replica must have been asked."""
 
@@ -259,11 +261,11 @@ def _first_token_bound(history: History, life: PodLife, added_ns: int, timings: 
 def uneven(history: History) -> tuple[str, ...]:
     """Why an endpoint need not be asked as often as chance has it, by the Service, the way to it, or the baseline.
 
-    A load balancer or an ingress before the Service may learn late of a new endpoint, warm it up slowly, or leave one
+    A router, a load balancer or an ingress before it may learn late of a new endpoint, warm it up slowly, or leave one
     out that failed, however evenly it spreads requests over replicas that are well. In the baseline every endpoint must
     have had its share: an answer with its name, or a request that nobody answered.
     """
-    said = list(uneven_by_spec(history))
+    said = [*uneven_by_spec(history), *([ROUTED] if ROUTER in history.roles else [])]
     urls = dict.fromkeys(stream.url for stream in history.streams if stream.origin == HostDirect.name)
     said += [f"what balances requests at {url} is not recorded" for url in urls if not of_service(history, url)]
     baseline = next((phase for phase in history.phases if phase.name == "baseline" and phase.end_ns), None)

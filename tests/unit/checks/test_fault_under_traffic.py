@@ -361,3 +361,18 @@ def test_a_balancer_may_leave_out_who_failed() -> None:
     for url, silent in (("http://10.96.0.7", Answer.FAIL), ("https://models.example", Answer.UNKNOWN)):
         finding = ZombieFound()(sent_to(url, story).history())
         assert finding.answer is silent, finding.line()
+
+
+@pytest.mark.parametrize(("role", "answer"), [("router", Answer.UNKNOWN), ("prefill", Answer.FAIL)])
+def test_a_router_asks_whom_it_likes(role: str, answer: Answer) -> None:
+    """One that knows prompts and queues may ask a new replica late, or none that is well for minutes."""
+    story = Story(300).replicas("a", "b").saw(0, "LISTED", endpoints("a", "b"), "EndpointSlice")
+    story.has(covered_ns=covered(300)).fault("b", at_s=290, healed_s=295).traffic(end_s=280)
+    for row in story.rows:
+        row["replica"] = "model-a" if row["id"] % 2 and not at(60) <= row["intended_ns"] < at(240) else "model-b"
+    late = replaced_story(first_answer=90)
+    for check, history in ((ZombieFound(), story.history()), (RecoveredInTime(), late.history())):
+        finding = check(replace(history, roles={role: history}))
+        assert finding.answer is answer, finding.line()
+    good = replaced_story().history()
+    assert RecoveredInTime()(replace(good, roles={role: good})).answer is Answer.PASS
