@@ -38,8 +38,8 @@ class NoFlapping:
     `ScaledDown`, by which they must have followed it. Counted from the begin of the first phase. An autoscaler that
     changed nothing was not put to the test: UNKNOWN. So is a change that it did not ask for: what it would have done
     without that, nobody can tell. So are turns that only keep to other limits, turns that begin with a fall which may
-    follow a load of before the record, and turns no more often than the load's own, by a metric of which nobody says
-    how soon it shows the load.
+    follow a load of before the record, turns no more often than the load's own, by a metric of which nobody says how
+    soon it shows the load, and turns under a replay or a closed loop, whose load may turn by itself.
     """
 
     name: ClassVar[str] = "no-flapping"
@@ -73,6 +73,12 @@ def _late_metric(history: History, life: AutoscalerLife, turns: int) -> str:
     spikes, shown = load_spikes(history), metric_bound(timings_of(history), _types(life))
     loads = 2 * len(spikes) - (1 if spikes and spikes[-1].end_ns is not None else 2)
     return shown.unpromised[0].reason if shown.unpromised and turns <= loads else ""
+
+
+def _rateless(history: History) -> str:
+    """Which traffic has no rate of its own, so that nobody knows how often the load turned; empty for none."""
+    names = [one.name for one in history.streams if one.plan is not None and not one.rate_profile]
+    return f"{' and '.join(names)} has no rate (a replay, a closed loop), and may have turned as often" if names else ""
 
 
 def _bound(life: AutoscalerLife, change: scaling.Rescale) -> bool:
@@ -117,19 +123,26 @@ def _owed(
                 yield unknown(one.words, text, "a trial in which nobody else scales")
     if (turns := _turns(own)) > most:
         numbers = ", ".join(str(number) for number in (own[0].before, *(one.after for one in own)))
-        text, settle = f"desired replicas went {numbers}", ""
-        if isinstance(scaler, Obligation):
-            text += f"; {scaler.reason}"
-        elif late := _late_metric(history, scaler, turns):
-            text += f", as often as the load turned: {late}"
-            settle = "cluster.timings in gameday.toml with metric_delay_s"
-        elif _turns([one for one in own if not _bound(scaler, one)]) <= most:
-            text, settle = f"{text}, some of it only to keep to its limits", scaling.UNEDITED
-        elif _turns(own[_of_before(history, scaler, own) :]) <= most:
-            text, settle = f"{text}, at first perhaps after a load of before the record", AT_REST
-        yield judged("desired replicas", text, settle)
+        text = f"desired replicas went {numbers}"
+        more, settle = (
+            (f"; {scaler.reason}", "") if isinstance(scaler, Obligation) else _excuse(history, scaler, own, most)
+        )
+        yield judged("desired replicas", f"{text}{more}", settle)
     elif own:
         yield Obligation("desired replicas", measured=plural(turns, "reversal"), bound=f"at most {most}")
+
+
+def _excuse(history: History, life: AutoscalerLife, own: list[scaling.Rescale], most: int) -> tuple[str, str]:
+    """Why so many turns need be no flapping, in words, and what would settle it; empty if they are."""
+    if late := _late_metric(history, life, _turns(own)):
+        return f", as often as the load turned: {late}", "cluster.timings in gameday.toml with metric_delay_s"
+    if rateless := _rateless(history):
+        return f": {rateless}", "a load whose rate is planned"
+    if _turns([one for one in own if not _bound(life, one)]) <= most:
+        return ", some of it only to keep to its limits", scaling.UNEDITED
+    if _turns(own[_of_before(history, life, own) :]) <= most:
+        return ", at first perhaps after a load of before the record", AT_REST
+    return "", ""
 
 
 def _followed(history: History, life: AutoscalerLife, changes: list[scaling.Rescale]) -> Iterator[scaling.Rescale]:

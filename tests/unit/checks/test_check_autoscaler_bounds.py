@@ -8,7 +8,9 @@ from histories import at, deployment
 
 from chaos.checks import NoFlapping, WithinLimits
 from chaos.checks.verdict import Answer
+from chaos.clock import NS
 from chaos.history.facts.autoscaler import KIND
+from loadgen.shapes.trace import Replay
 
 
 def course(*changes: tuple[float, int]) -> Scaling:
@@ -54,6 +56,23 @@ def test_a_flapping_autoscaler_is_shown_with_its_course() -> None:
     assert "desired replicas went 2, 4, 2, 4" in NoFlapping()(story.history()).reason
     two = story.saw(0, "LISTED", hpa(2, name="other"), KIND)
     assert "2 autoscalers scale model" in NoFlapping()(two.history()).reason
+
+
+@pytest.mark.parametrize(
+    ("replayed", "turns", "answer"),
+    [(True, 2, Answer.UNKNOWN), (True, 1, Answer.PASS), (False, 2, Answer.FAIL), (False, 1, Answer.PASS)],
+)
+def test_a_replay_may_turn_as_often_as_the_autoscaler(replayed: bool, turns: int, answer: Answer) -> None:  # noqa: FBT001  # a column
+    """A trace has moments and no rate: whether the autoscaler followed it nobody knows."""
+    story = Scaling(180).stands("a", "b")
+    if replayed:
+        story.shaped(Replay(tuple(second * NS for second in range(170))), end_s=170)
+    else:
+        story.loaded(1, 0, 170)
+    for at_s, desired in ((40, 4), (60, 2), (80, 4))[: turns + 1]:
+        story.rescaled(at_s, desired)
+    finding = NoFlapping()(story.history())
+    assert finding.answer is answer, finding.line()
 
 
 def test_lost_states_leave_flapping_open() -> None:
