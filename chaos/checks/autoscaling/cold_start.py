@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 
 import polars as pl
 
-from chaos.checks.autoscaling.quiet_times import asked_between, quiet_times
+from chaos.checks.autoscaling.quiet_times import asked_between, keda_says, quiet_times
 from chaos.checks.autoscaling.scaling import unless_unseen, unwatched, watched_until_ns
 from chaos.checks.base import Summary, after_s, finding, timings_of, unknown
 from chaos.checks.verdict import Answer, Evidence, Finding, Obligation
@@ -234,7 +234,8 @@ def _decided(history: History, wake: WakeDetail, until_ns: int) -> Iterator[Obli
     elif waited_s <= bound_s:
         yield unknown(subject, f"{text}, bound {bound}", "a trial that lasts longer")
     else:
-        yield Obligation(subject, Answer.FAIL, f"{text}, bound {bound}", bound=bound)
+        said = keda_says(history, wake.asked_ns + round(waited_s * NS))
+        yield Obligation(subject, Answer.FAIL, f"{text}, bound {bound}{said}", bound=bound)
 
 
 def _meanwhile(wake: WakeDetail, declared: Any) -> Iterator[Obligation]:

@@ -28,6 +28,7 @@ __all__ = [
     "asked_between",
     "asleep_at",
     "by_clock",
+    "keda_says",
     "may_be_zero",
     "quiet_times",
     "zero_bound",
@@ -160,6 +161,12 @@ def _while_asked(history: History, zero_ns: int) -> str:
         return ""
     ago = f"{seconds(zero_ns - asked_ns):.1f} s after a request came"
     return f"it went there {ago}, within its {named} of {waits_s:g} s: what it goes by did not count it"
+
+
+def keda_says(history: History, at_ns: int) -> str:
+    """Why KEDA cannot work for the workload, in its own words, as the end of a sentence; empty if it says nothing."""
+    scaled = scaled_object_at(history, at_ns)
+    return f"; KEDA says: {scaled.not_ready}" if scaled is not None and scaled.not_ready else ""
 
 
 def asked_between(history: History, begin_ns: int, end_ns: int) -> pl.DataFrame:

@@ -11,6 +11,7 @@ from chaos.checks.autoscaling.quiet_times import (
     KEDA,
     Quiet,
     by_clock,
+    keda_says,
     quiet_times,
     zero_bound,
     zero_doubt,
@@ -134,7 +135,7 @@ class ScaledToZero:
             return unknown(SUBJECT, f"{text}: {reason}", "within_s, or cluster.timings with metric_delay_s")
         if lasted_s < bound_s:
             return unknown(SUBJECT, f"{text}, bound {bound_s:g} s, when the trial ended", LONGER)
-        never = "; nothing that scales it may go to zero" if bound is None else ""
+        never = "; nothing that scales it may go to zero" if bound is None else keda_says(history, quiet.end_ns)
         return Obligation(SUBJECT, Answer.FAIL, f"{text}, bound {bound_s:g} s{never}", bound=f"{bound_s:g} s")
 
 

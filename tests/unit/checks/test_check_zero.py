@@ -111,6 +111,23 @@ def test_a_window_that_nobody_recorded_fails_no_autoscaler(known: bool, answer: 
     assert ScaledToZero(within_s=400)(story.history()).answer is Answer.FAIL
 
 
+def broken() -> dict[str, Any]:
+    """A ScaledObject of which KEDA says that it cannot work."""
+    raw = scaled_object()
+    why = {"type": "Ready", "status": "False", "reason": "ScaledObjectCheckFailed", "message": "no such query"}
+    return raw | {"status": {"conditions": [why]}}
+
+
+def test_what_keda_says_of_its_failure_is_quoted() -> None:
+    """A trigger that cannot be read takes no replica, and brings none."""
+    finding = ScaledToZero()(timed_zero(to_zero(None, scaled=broken())).history())
+    assert finding.answer is Answer.FAIL
+    assert "KEDA says: ScaledObjectCheckFailed: no such query" in finding.reason
+    slow = aged(from_zero(decided_s=90, ready_s=95, scaled=broken()), 3)
+    late = ColdStart(within_s=60, at_zero="held")(slow.history())
+    assert "KEDA says: ScaledObjectCheckFailed: no such query" in late.reason
+
+
 @pytest.mark.parametrize(
     ("triggers", "within_s", "answer", "words"),
     [
