@@ -129,7 +129,8 @@ def zero_doubt(history: History, zero_ns: int) -> str:
     if may_be_zero(history, zero_ns):
         return _while_asked(history, zero_ns)
     unwatched = "" if SCALED_OBJECT in history.covered_ns else "; no ScaledObject was watched"
-    return f"nothing that is known to scale it may do that (minReplicas, minReplicaCount){unwatched}"
+    who = f"{writers[0].name} did that, and " if writers else ""
+    return f"{who}nothing that is known to scale it may do that (minReplicas, minReplicaCount){unwatched}"
 
 
 def asleep_at(history: History, at_ns: int) -> Obligation:
