@@ -64,6 +64,8 @@ class Engine:
         owned_by: what /v1/models has there; empty: nothing that tells the engine.
         metrics_prefix: of all its metrics.
         server: how its header `Server` begins; empty: it names a library, not the engine.
+        live_gauges: they are worked out as they are read. Others are written as the engine steps: one that has nothing
+            to do any more may go on showing what it ran last (vllm-project/vllm#29928, sgl-project/sglang#31517).
     """
 
     name: str
@@ -88,6 +90,7 @@ class Engine:
     owned_by: str = ""
     metrics_prefix: str = ""
     server: str = ""
+    live_gauges: bool = False
 
 
 ENGINES: tuple[Engine, ...] = (
@@ -146,6 +149,7 @@ ENGINES: tuple[Engine, ...] = (
         on_sigterm=OnSigterm.CUTS,
         owned_by="llamacpp",
         metrics_prefix="llamacpp:",
+        live_gauges=True,
         server="llama.cpp",
     ),
     Engine(
@@ -193,6 +197,7 @@ ENGINES: tuple[Engine, ...] = (
         on_sigterm=OnSigterm.DRAINS,
         owned_by="gameday",
         metrics_prefix="model_",
+        live_gauges=True,
     ),
 )
 

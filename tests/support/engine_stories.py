@@ -91,9 +91,16 @@ def served_story(*, named: bool = True, others: Callable[[str, float], int] = la
 
 
 def disconnected_story(
-    *, held_s: float = 1.0, leaks: bool = False, others: Callable[[float], float] = lambda _s: 0.0
+    *,
+    held_s: float = 1.0,
+    leaks: bool = False,
+    others: Callable[[float], float] = lambda _s: 0.0,
+    later: Sequence[float] = (70.0, 80.0, 90.0),
 ) -> Story:
-    """One replica, whose clients leave at 30, 40 and 50 s; it stops computing `held_s` later, or never."""
+    """One replica, whose clients leave at 30, 40 and 50 s; it stops computing `held_s` later, or never.
+
+    It answers others in a second each at these moments `later`.
+    """
     story = Story().replicas("a").traffic(end_s=100)
     story.rows.clear()
     story.has(streams=(), generator=())
@@ -101,12 +108,15 @@ def disconnected_story(
     for number, second in enumerate(left_s):
         row = request(number, "steady-1", at(second - 2), latency_s=2.0)
         story.rows.append(row | {"outcome": "disconnected", "replica": "model-a"})
+    for number, second in enumerate(later, len(left_s)):
+        story.rows.append(request(number, "steady-1", at(second), latency_s=1.0) | {"replica": "model-a"})
 
-    def running(now_s: float) -> float:
+    def page(now_s: float) -> Values:
         ours = sum(second - 2 <= now_s and (leaks or now_s < second + held_s) for second in left_s)
-        return ours + others(now_s)
+        ours += sum(second <= now_s < second + 2 for second in later)  # a step later than it ends
+        return values(running=ours + others(now_s), stop=sum(second + 1 <= now_s for second in later))
 
-    return metered(story, lambda _uid, s: values(running=running(s)), uids=("a",))
+    return metered(story, lambda _uid, s: page(s), uids=("a",))
 
 
 def restarted_pod(uid: str, restarts: int, **changes: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from chaos.history import History
 from chaos.history.facts.engine_counts import LAG_NS, EngineLife, EngineReading, engine_lives, rise
 from chaos.history.facts.pod_lifecycles import PodLife, pod_lives
 from chaos.history.facts.routing import of_service
+from chaos.semantics.engines import ENGINES
 from loadgen.origin import HostDirect
 
 __all__ = ["DISCONNECTED", "SlotsFreed", "SlotsFreedDetail"]
@@ -26,6 +27,8 @@ DISCONNECTED = "disconnected"
 SETTLE = "a trial whose clients disconnect, of a server that shows how many requests it runs, alone on it"
 
 NOTHING = unknown("the disconnects", "no client disconnected", SETTLE)
+
+BUSY = "traffic that goes on after the last disconnect"
 
 READINGS_MIN = 3
 """Fewer readings that show too much are no proof of it."""
@@ -79,7 +82,8 @@ class SlotsFreed:
     A leak is what stays. FAIL where, from `within_s` after the last disconnect to the end, every reading shows more
     requests running than clients may have had, by more than the most that others had before the first disconnect, by no
     more than there were disconnects, and while no request of others ended, or, of a server that does not count that,
-    while it generated nothing. UNKNOWN without disconnects, or where no reading in time decides: others ask these
+    while it generated nothing, where the server writes what it runs even so, or had something to do since. UNKNOWN
+    without disconnects, or where no reading in time decides: others ask these
     servers too, a replica was not read, was restarted meanwhile, or the server does not say how many it runs. Requests
     may wait to be run, in the servers or with whatever stands in front: those prove nothing until they have a token.
     """
@@ -126,6 +130,9 @@ class SlotsFreed:
         others = _others(history, left[-1] + round(self.within_s * NS)) if held else ""
         if others:
             yield unknown("the servers", f"{plural(held or 0, 'request')} ran without a client, but {others}", SETTLE)
+        elif held and held <= len(left) and (idle := _idle(history, left[-1] + round(self.within_s * NS))):
+            text = f"{plural(held, 'request')} showed as running without a client, but {', '.join(idle)}"
+            yield unknown("the servers", f"{text} did nothing since, and may not have written anew what it runs", BUSY)
         elif held and held <= len(left):
             last = moments[-1]
             reason = (
@@ -185,6 +192,23 @@ def _moments(history: History, lives: Sequence[EngineLife]) -> Iterator[_Moment]
             + bisect_right(tried, end)
             - bisect_left(given_up, begin - LAG_NS),
         )
+
+
+def _idle(history: History, since_ns: int) -> list[str]:
+    """The replicas that show requests to the end, and did nothing since a moment, so that these may be of before it."""
+    live = {engine.title for engine in ENGINES if engine.live_gauges}
+    found = []
+    for life in engine_lives(history):
+        shown = bool(life.readings) and life.readings[-1].running
+        ended = life.processes[-1].until_ns is not None if life.processes else True
+        risen = any(
+            rise(one, name, max(since_ns, one.readings[0].at_ns))
+            for one in life.processes
+            for name in ("whole", "tokens")
+        )
+        if shown and not ended and not risen and life.engine not in live:
+            found.append(life.pod)
+    return found
 
 
 def _direct(history: History) -> bool:

@@ -35,6 +35,24 @@ def test_a_slot_that_is_lost_with_each_disconnect_fails() -> None:
     assert "3 requests still ran without a client" in finding.reason
 
 
+@pytest.mark.parametrize(
+    ("title", "later", "answer"),
+    [
+        ("vLLM", (), Answer.UNKNOWN),
+        ("SGLang", (52.0,), Answer.UNKNOWN),
+        ("vLLM", (70.0,), Answer.FAIL),
+        ("llama.cpp", (), Answer.FAIL),
+    ],
+)
+def test_a_server_that_is_idle_may_show_what_it_ran_last(title: str, later: tuple[float, ...], answer: Answer) -> None:
+    """Gauges that are written as an engine steps tell of what was aborted last once it has something to do again."""
+    story = disconnected_story(leaks=True, later=later)
+    story.has(engine=EngineRecord({"vllm": replace(VLLM, title=title)}, story.parts["engine"].samples))
+    finding = judged(story)
+    assert finding.answer is answer, finding.line()
+    assert ("did nothing since" in finding.reason) is (answer is Answer.UNKNOWN)
+
+
 def test_slots_that_are_freed_too_late_are_unknown() -> None:
     """That they were computed to their end is no leak, and what ran may have been others'."""
     finding = judged(disconnected_story(held_s=8.0))
@@ -101,8 +119,8 @@ def test_a_replica_that_is_not_read_may_run_what_users_wait_for(read_from_s: flo
 
     def page(uid: str, s: float) -> Values | None:
         if uid == "b":
-            return values(running=10.0 if s > 5 else 0.0) if s >= read_from_s else None
-        return values(running=float(sum(second - 2 <= s for second in (30.0, 40.0, 50.0))))
+            return values(running=10.0 if s > 5 else 0.0, tokens=s) if s >= read_from_s else None
+        return values(running=float(sum(second - 2 <= s for second in (30.0, 40.0, 50.0))), tokens=s)
 
     assert judged(metered(story, page, uids=("a", "b"))).answer is answer
 
@@ -136,7 +154,7 @@ def test_neighbours_that_come_later_never_fail() -> None:
 def test_a_server_that_counts_no_ends_is_held_to_its_tokens(rate: float, answer: Answer) -> None:
     """llama.cpp: slots that are held while nothing is generated are lost."""
     story = disconnected_story(leaks=True)
-    llama = replace(VLLM, finished=())
+    llama = replace(VLLM, title="llama.cpp", finished=())
     metered(story, lambda _uid, s: values(running=3.0 if s > 50 else 0.0, tokens=rate * s), uids=("a",))
     story.has(engine=EngineRecord({"vllm": llama}, story.parts["engine"].samples))
     assert judged(story).answer is answer
