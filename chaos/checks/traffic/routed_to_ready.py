@@ -57,11 +57,12 @@ class RoutedToReady:
     """No request that is sent later than the bound after a replica left the ready endpoints goes to that replica.
 
     The bound is that of the endpoint's own removal, and `notice_s` for whatever routes to notice. FAIL if an answer
-    names the replica, or a router (`[system.roles]`) answers 502 while every replica that is an endpoint is Ready: then
-    it chose one that is none. A whole answer to a request that was sent after all containers of the replica had ended,
-    by its kubelet's word, is another's, also where it names none. While no endpoint is ready at all, those that are
-    terminating are asked, as Kubernetes has it. UNKNOWN where requests failed that name nobody, where answers name no
-    replica that still runs, over kept connections, and if no replica left.
+    names the replica, or a router (`[system.roles]`) answers 502, as it did not before, while every replica that is
+    an endpoint is Ready: then it chose one that is none. A whole answer to a request that was sent after all
+    containers of the replica had ended, by its kubelet's word, is another's, also where it names none. While no
+    endpoint is ready at all, those that are terminating are asked, as Kubernetes has it. UNKNOWN where requests
+    failed that name nobody, where answers name no replica that still runs, over kept connections, and if no replica
+    left.
     """
 
     name: ClassVar[str] = "routed-to-ready"
@@ -140,11 +141,19 @@ def _wrong(history: History, detail: DepartureDetail, begin_ns: int, until_ns: i
     """What shows that requests went to it; empty if nothing does."""
     if detail.named:
         return f"{plural(detail.named, 'request')} went to it by the answers' own word"
-    if detail.gateway and "router" in history.roles and _others_well(history, begin_ns, until_ns):
+    to_left = "router" in history.roles and _others_well(history, begin_ns, until_ns) and not _errs_anyhow(history)
+    if detail.gateway and to_left:
         return (
             f"{plural(detail.gateway, 'request')} ended with a 502, though every replica among the endpoints was Ready"
         )
     return ""
+
+
+def _errs_anyhow(history: History) -> bool:
+    """Whether requests ended with a 502 before any replica left, or any fault began: then they may come of others."""
+    lefts = [left_ns for _, left_ns, _ in _away(history, 0)]
+    first_ns = min([*lefts, *(fault.begin_ns for fault in history.faults)])
+    return not history.requests.filter(pl.col("status") == BAD_GATEWAY, pl.col("end_ns") < first_ns).is_empty()
 
 
 def _doubt(history: History, detail: DepartureDetail, count: int, left_ns: int, until_ns: int) -> str:

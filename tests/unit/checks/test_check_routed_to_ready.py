@@ -71,6 +71,15 @@ def test_a_router_that_chose_nobody_fails(router: bool, answer: Answer) -> None:
     assert judged(story, router=router).answer is answer
 
 
+@pytest.mark.parametrize(("before_s", "answer"), [(20, Answer.UNKNOWN), (31, Answer.FAIL)])
+def test_a_router_that_answers_502_anyhow_need_not_have_chosen_nobody(before_s: float, answer: Answer) -> None:
+    """A kept connection that a well replica closes gives one now and then; since the fault it may be the replica's."""
+    story = away_story()
+    for second in (before_s, LATE_S):
+        row_at(story, second).update(replica=None, outcome="failed", status=502)
+    assert judged(story, router=True).answer is answer
+
+
 def test_a_502_while_an_endpoint_is_not_ready_is_unknown() -> None:
     """It may have been that one."""
     story = away_story()
