@@ -12,6 +12,7 @@ from chaos.checks.traffic.accounting import hollow_answers
 from chaos.clock import NS, seconds
 from chaos.history import REQUEST_SCHEMA, History
 from chaos.history.cache import once
+from chaos.history.coverage import gaps_in
 from chaos.history.facts.pod_lifecycles import nameless, pod_lives
 from chaos.history.facts.replica_counts import node_outages
 from chaos.history.facts.reported_reasons import pod_reports
@@ -29,6 +30,7 @@ __all__ = [
     "longest_s",
     "others_shaken",
     "taken",
+    "unseen",
 ]
 
 LEFT = "disconnected"
@@ -148,6 +150,11 @@ def others_shaken(history: History) -> tuple[int, ...]:
     return tuple(sorted([*ends, *(at_ns for life in lives for at_ns in life.restarted_ns)]))
 
 
+def unseen(history: History, begin_ns: int, end_ns: int) -> bool:
+    """Whether states of the system's pods, or of another workload's, were lost in a span."""
+    return any(gaps_in(one, "Pod", begin_ns, end_ns) for one in (history, *history.roles.values()))
+
+
 def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int], timings: Timings) -> HeldRequests:
     cut = rows.filter((pl.col("outcome") == "truncated") | (pl.col("outcome") == "failed") & ~is_error())
     errors = _errors(rows)
@@ -165,7 +172,9 @@ def _held(history: History, ending: Ending, rows: pl.DataFrame, usual: set[int],
     others = meanwhile.filter(nameless(history) | ~pl.col("outcome").is_in(GOOD))
     hook, named = _failed_hooks(history).get(ending.life.uid), names_replicas(history)
     unsure = rows.filter(pl.col("outcome").is_in(["unanswered", "unsent"])).height + errors.height - strange.height
-    if any(ending.asked_ns - NOTICED_NS <= at_ns <= until_ns + NOTICED_NS for at_ns in others_shaken(history)):
+    begin_ns, end_ns = ending.asked_ns - NOTICED_NS, until_ns + NOTICED_NS
+    unseen_behind = any(gaps_in(one, "Pod", begin_ns, end_ns) for one in history.roles.values())
+    if unseen_behind or any(begin_ns <= at_ns <= end_ns for at_ns in others_shaken(history)):
         unsure, cut = unsure + cut.height, cut.clear()
     return HeldRequests(
         ending=ending,

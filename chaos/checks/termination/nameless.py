@@ -14,6 +14,7 @@ from chaos.checks.termination.in_flight import (
     is_error,
     others_shaken,
     taken,
+    unseen,
 )
 from chaos.clock import NS
 from chaos.history import History
@@ -96,8 +97,11 @@ def _window(one: HeldRequests, ended_ns: int) -> tuple[int, int]:
 def _shaken(history: History, ends: Iterable[HeldRequests], windows: Iterable[tuple[str, int, int]]) -> bool:
     """Whether another replica, or a pod of another workload of the system, was restarted or turned not Ready then.
 
-    It may have refused as well.
+    Or may have been, where nobody saw it. It may have refused as well.
     """
+    windows = list(windows)
+    if any(unseen(history, begin, end + NOTICED_NS) for _, begin, end in windows):
+        return True
     ended = {one.ending.life.uid for one in ends}
     others = [life for life in pod_lives(history) if life.uid not in ended]
     shocks = [*others_shaken(history)]

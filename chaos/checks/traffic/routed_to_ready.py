@@ -108,7 +108,7 @@ class RoutedToReady:
         moment = Evidence(left_ns, f"{life.name} left the ready endpoints")
         measured = f"{named.height} of {table.height} named it"
         wrong = _wrong(history, detail, begin_ns, until_ns)
-        if wrong:
+        if wrong and _watched(history, left_ns, until_ns):
             return detail, Obligation(
                 life.who, Answer.FAIL, f"{wrong}, later than {bound_s:g} s after {life.name} left", evidence=(moment,)
             )
@@ -149,6 +149,11 @@ def _wrong(history: History, detail: DepartureDetail, begin_ns: int, until_ns: i
     return ""
 
 
+def _watched(history: History, left_ns: int, until_ns: int) -> bool:
+    """Whether the record has all that became of pods and endpoints in a span: what was away may have been back."""
+    return all(covered(history, kind, left_ns, until_ns) for kind in ("Pod", "EndpointSlice"))
+
+
 def _errs_anyhow(history: History) -> bool:
     """Whether requests ended with a 502 before any replica left, or any fault began: then they may come of others."""
     lefts = [left_ns for _, left_ns, _ in _away(history, 0)]
@@ -157,7 +162,7 @@ def _errs_anyhow(history: History) -> bool:
 
 
 def _doubt(history: History, detail: DepartureDetail, count: int, left_ns: int, until_ns: int) -> str:
-    if not all(covered(history, kind, left_ns, until_ns) for kind in ("Pod", "EndpointSlice")):
+    if not _watched(history, left_ns, until_ns):
         return f"the watch did not see all the time in which {detail.replica} was away"
     if history.facts.raw.get("system", {}).get("connections", "fresh") != "fresh":
         return "requests went over kept connections, which stay with the replica that they were opened to"

@@ -118,6 +118,21 @@ def test_a_gateway_that_names_itself_answered_for_no_replica(outcome: str, statu
     assert "nothing says by whom" in finding.reason
 
 
+@pytest.mark.parametrize(("gap", "answer"), [((31, 35), Answer.UNKNOWN), ((90, 95), Answer.FAIL)])
+def test_refused_while_nobody_saw_the_others_is_in_doubt(gap: tuple[float, float], answer: Answer) -> None:
+    """In the gap another replica may have been restarted, and refused as well; long afterwards it does not matter."""
+    story = drained_story().stream(None, 33.2, 33.2, "refused", status=None)
+    assert judged(story.gap(*gap)).answer is answer
+
+
+@pytest.mark.parametrize(("gap", "answer"), [((29, 35), Answer.UNKNOWN), ((90, 95), Answer.FAIL)])
+def test_a_router_that_nobody_saw_may_have_cut_it(gap: tuple[float, float], answer: Answer) -> None:
+    """Its own record had a gap as the answer was cut."""
+    history = standing().stream("a", 28, 30.3, "truncated").ends("a", 30, 31, code=0, grace_s=30).history()
+    router = Story().replicas("r").gap(*gap).history()
+    assert GracefulTermination()(replace(history, roles={"router": router})).answer is answer
+
+
 def test_refused_at_other_times_too_is_in_doubt() -> None:
     """Something else refuses requests as well, so it may have been that."""
     story = drained_story().stream(None, 30.2, 30.2, "refused", status=None)

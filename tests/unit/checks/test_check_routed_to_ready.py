@@ -97,6 +97,15 @@ def test_failures_that_name_nobody_are_unknown() -> None:
     assert "1 request named no replica" in finding.reason
 
 
+def test_a_replica_may_have_been_back_in_a_gap() -> None:
+    """Nobody saw whether it was an endpoint again as it was asked."""
+    story = away_story().gap(45, 55, "EndpointSlice")
+    row_at(story, LATE_S).update(replica="model-a")
+    finding = judged(story)
+    assert finding.answer is Answer.UNKNOWN
+    assert "did not see all the time" in finding.reason
+
+
 def test_without_names_connections_or_a_watch_it_is_unknown() -> None:
     """Each of them takes the proof away."""
     assert judged(away_story(served="")).answer is Answer.UNKNOWN
