@@ -131,7 +131,9 @@ def _named(files: Sequence[Path], context: str | None) -> str:
     current = "" if files else IN_CLUSTER
     for file in files:
         config = _parsed(file)
-        contexts += [str(entry["name"]) for entry in config.get("contexts") or () if isinstance(entry, dict)]
+        listed = config.get("contexts")
+        entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+        contexts += [str(entry["name"]) for entry in entries if "name" in entry]
         current = current or str(config.get("current-context") or "")
     where = ", ".join(map(str, files)) or "this pod"
     known = f"its contexts are {', '.join(contexts)}" if contexts else "it has no context"
@@ -189,10 +191,11 @@ def _client(files: Sequence[Path], context: str) -> ApiClient:
             persist_config=False,
             client_configuration=configuration,
         )
-    except (ConfigException, OSError, LookupError, TypeError, ValueError, AttributeError) as error:
-        reason = " ".join(str(error).split())
+    except (ConfigException, OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        # The package names what it misses something in by all that stands there, a token too.
+        reason = " ".join(str(error).split()).partition("/{")[0]
         where = files[0] if files else "this pod"
-        raise UsageError(f"the context {context} in {where} cannot be used: {reason}") from error
+        raise UsageError(f"the context {context} in {where} cannot be used: {reason}") from None
     client.user_agent = f"gameday/{version('kube-gameday')}"
     return client
 

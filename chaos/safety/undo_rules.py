@@ -36,6 +36,9 @@ DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 REPLICAS_MAX = 10_000
 
+DEPTH_MAX = 64
+"""A pod template, the deepest that an entry ever held, has some twenty levels."""
+
 BOUNDS = ("minAvailable", "maxUnavailable")
 """What a fault changes in the spec of a disruption budget."""
 
@@ -119,6 +122,8 @@ def refusal(entry: UndoEntry, namespace: str) -> str:
     rule = RULES.get(entry.kind)
     if rule is None:
         return f"this version does not know how to undo {entry.kind!r}; the one that wrote it does"
+    if _is_deep(entry.detail):
+        return f"its details are nested deeper than {DEPTH_MAX} levels, as no object of the API is"
     return next(_objections(entry, rule, namespace), "")
 
 
@@ -171,6 +176,18 @@ def _objections(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str]:
     if not target.name.startswith(rule.made):
         yield f"{what}: names that gameday gives begin with {rule.made}"
     yield from (f"{what}: {words}" for words in _wrong_details(entry, rule, namespace))
+
+
+def _is_deep(part: object) -> bool:
+    """Whether it is so deep that a comparison could end this process; told level by level, which cannot."""
+    level = [part]
+    for _ in range(DEPTH_MAX):
+        level = [
+            inner
+            for one in level
+            for inner in (one.values() if isinstance(one, Mapping) else one if isinstance(one, list) else ())
+        ]
+    return bool(level)
 
 
 def _wrong_details(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str]:

@@ -203,7 +203,7 @@ def find_config(root: Path) -> Path | None:
     if (root / CONFIG_NAME).is_file():
         return root / CONFIG_NAME
     pyproject = root / PYPROJECT
-    return pyproject if pyproject.is_file() and "gameday" in (_parsed(pyproject).get("tool") or {}) else None
+    return pyproject if pyproject.is_file() and "gameday" in _tools(_parsed(pyproject)) else None
 
 
 def pin_of(root: Path, context: str) -> str:
@@ -219,7 +219,7 @@ def read_config(path: Path) -> GamedayConfig:
     """Read a file. Raises `UsageError` that names the file and the key."""
     parsed, where = _parsed(path), str(path)
     if path.name == PYPROJECT:
-        parsed = (parsed.get("tool") or {}).get("gameday") or {}
+        parsed = _tools(parsed).get("gameday") or {}
         where = f"{path} [tool.gameday]"
     try:
         return GamedayConfig.model_validate(parsed)
@@ -228,11 +228,17 @@ def read_config(path: Path) -> GamedayConfig:
         raise UsageError(f"{where}: {what.lstrip('.: ')}", wrong.fix) from None
 
 
+def _tools(parsed: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The table `[tool]` of a pyproject.toml, empty where there is none."""
+    tools = parsed.get("tool")
+    return tools if isinstance(tools, Mapping) else {}
+
+
 def _parsed(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         fix = "name the file with --gameday-config, or --system of the command gameday"
         raise UsageError(f"{path} cannot be read: {error}", fix) from None
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is no TOML: {error}") from None

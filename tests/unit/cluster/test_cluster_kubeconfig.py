@@ -37,6 +37,10 @@ contexts: [{name: staging, context: {cluster: c}}, {name: lost, context: {cluste
         (CONTEXT, None, "names no current context; its contexts are staging, lost"),
         (CONTEXT, "lost", "the context lost in .* cannot be used: .*gone"),
         (CONTEXT, "staging", "the context staging in .* cannot be used: .*nowhere/ca.crt"),
+        ("contexts: 5", "staging", "no context 'staging' in .*; it has no context"),
+        ("contexts: {name: staging}", "staging", "no context 'staging' in .*; it has no context"),
+        ("contexts: [{}, [staging], {name: other}]", "staging", "its contexts are other"),
+        (CONTEXT.replace("users: []", "users: 5"), "staging", "the context staging in .* cannot be used: "),
     ],
 )
 def test_a_file_that_cannot_be_used_is_refused_in_words(
@@ -165,6 +169,17 @@ def test_what_is_no_yaml_is_told_by_its_place_alone(tmp_path: Path, text: str, r
     shown = "".join(traceback.format_exception(refused.value))
     assert "s3cr3t" not in shown
     assert "a.yaml" in str(refused.value)
+
+
+def test_a_token_in_the_wrong_place_is_not_told(tmp_path: Path) -> None:
+    """The package would name the user in which it misses something by all that the user holds."""
+    (path := tmp_path / "config").write_text(
+        "clusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\n"
+        "users: [{name: u, token: s3cr3t}]\ncontexts: [{name: staging, context: {cluster: c, user: u}}]\n"
+    )
+    with pytest.raises(UsageError, match="the context staging in") as refused:
+        connect(kubeconfig=path, context="staging")
+    assert "s3cr3t" not in "".join(traceback.format_exception(refused.value))
 
 
 @pytest.mark.parametrize(

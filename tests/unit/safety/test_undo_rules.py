@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
@@ -70,6 +71,12 @@ def budget(before: object, wanted: object) -> Callable[[UndoEntry], UndoEntry]:
     """The entry of a disruption budget that had that spec, and was to get another."""
     detail = {"path": "/spec", "before": before, "wanted": wanted}
     return lambda entry: replace(aimed(kind="PodDisruptionBudget")(entry), detail=detail)
+
+
+def nested(depth: int) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Two alike that are so deep that a parser takes them, and a comparison may not."""
+    text = '{"a":' * depth + "1" + "}" * depth
+    return json.loads(text), json.loads(text)
 
 
 EVERY = tuple(GENUINE)
@@ -537,6 +544,10 @@ def test_who_deploys_leaves_a_service_of_others_to_its_own_runs(labels: dict[str
         pytest.param(GENUINE["uncordon"].text().replace('"deadline_ns":0', f'"deadline_ns":{"9" * 5000}'), id="digits"),
         pytest.param(GENUINE["uncordon"].text().replace('"detail":{}', '"detail":[[1,"a"],["b","c"]]'), id="pairs"),
         pytest.param(GENUINE["uncordon"].text().replace('"name":"n1"', '"name":"n1","verb":"delete"'), id="a verb"),
+        *(
+            pytest.param(budget(*nested(depth))(GENUINE["restore-part"]).text(), id=f"{depth} levels")
+            for depth in (80, 160, 240, 320)
+        ),
     ],
 )
 def test_what_cannot_be_read_stops_no_session(text: str) -> None:

@@ -115,6 +115,15 @@ def test_where_the_load_comes_from_is_read(tmp_path: Path) -> None:
 LEAST = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
 
 
+@pytest.mark.parametrize("text", ["tool = 5\n", "tool = 'gameday'\n", "[[tool]]\ngameday = 1\n"])
+def test_a_pyproject_without_tables_of_tools_is_no_file_of_ours(tmp_path: Path, text: str) -> None:
+    """It may be of any program, and odd."""
+    path = written(tmp_path, text, "pyproject.toml")
+    assert find_config(tmp_path) is None
+    with pytest.raises(UsageError, match="the field system is missing"):
+        read_config(path)
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
@@ -154,6 +163,7 @@ LEAST = '[system]\nnamespace = "llm"\ndeployment = "chat"\n'
         (LEAST + '[safety]\nabort_usage = { disk = "1Gi" }\n', "safety.abort_usage"),
         (LEAST + '[safety]\nabort_usage = { memory = "much" }\n', "must be a Kubernetes quantity"),
         ("[system\n", "is no TOML"),
+        pytest.param(f"a = {'[' * 5000}{']' * 5000}\n", "is no TOML", id="without end"),
     ],
 )
 def test_a_mistake_is_told_with_file_and_key(tmp_path: Path, text: str, told: str) -> None:
