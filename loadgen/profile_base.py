@@ -135,6 +135,12 @@ class Profile:
         return None
 
     @property
+    def requests_max(self) -> int:
+        """How many requests an arrival may come to: each turn of a conversation, as often as clients try."""
+        turns = self.conversing.turns if self.conversing else 1
+        return turns * (self.retries.attempts if self.retries else 1)
+
+    @property
     def constant(self) -> bool:
         """Whether every request of the same size is the same."""
         return False

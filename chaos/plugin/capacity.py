@@ -77,7 +77,8 @@ def _learned(
         return assumed()
     run = options.runs / f"{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-ramp-{options.seed}"
     try:
-        ramp = Ramp(slo, run, options.seed, environment.rps_max)
+        most_rps = environment.rps_max and environment.rps_max / wanted.profile.requests_max
+        ramp = Ramp(slo, run, options.seed, most_rps)
         session[name] = found = learn(environment, wanted, ramp, say=say, draw=_draw)
     except UsageError as unknown:
         session[name] = unknown

@@ -101,6 +101,7 @@ def run_trial(environment: Environment, request: TrialRequest, output: Output) -
             before_rise=context.allow_rising_load,
             capacity=request.capacity,
             most_rps=environment.rps_max,
+            requests_max=request.profile.requests_max,
             leaving_share=request.profile.leaving_share,
         )
         stack.callback(traffic.close)

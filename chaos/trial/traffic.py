@@ -69,9 +69,12 @@ class Traffic:
         before_rise: Callable[[], None] = lambda: None,
         capacity: ReplicaCapacity | None = None,
         most_rps: float | None = None,
+        requests_max: int = 1,
         leaving_share: float = 0.0,
     ) -> None:
+        """Arrivals of `requests_max` requests each, of which no more than `most_rps` may be offered."""
         self._start = start
+        self._requests_max = requests_max
         self._leaving_share = leaving_share
         self._before_rise = before_rise
         self._capacity = capacity
@@ -178,8 +181,11 @@ class Traffic:
     def _ask_to_rise(self, shape: Shape, peak_rps: float) -> None:
         """Have it allowed if the load rises by it. Raises what `before_rise` does."""
         total_rps = peak_rps + sum(one.peak_rps for one in self._flowing.values())
-        if self._most_rps is not None and total_rps > self._most_rps:
-            raise NotAllowed(f"safety.rps_max allows {self._most_rps:g}/s, and {total_rps:g}/s were to be offered")
+        offered_rps, each = total_rps * self._requests_max, self._requests_max
+        if self._most_rps is not None and offered_rps > self._most_rps:
+            of = f" ({total_rps:g} arrivals of up to {each} requests: turns of a conversation, attempts)"
+            told = f"{offered_rps:g}/s were to be offered{of if each > 1 else ''}"
+            raise NotAllowed(f"safety.rps_max allows {self._most_rps:g}/s, and {told}")
         if self._usual_rps is None:
             self._usual_rps = shape.rate_profile[0].rate_rps if shape.rate_profile else 0.0
         if total_rps >= RISE * self._usual_rps:

@@ -20,12 +20,13 @@ from typing import Any, NamedTuple, TextIO
 from chaos.clock import NS
 from chaos.errors import UsageError
 from loadgen.shapes.base import Size
-from loadgen.shapes.trace import ARRIVALS_MAX, SIZE_MAX, Replay
+from loadgen.shapes.trace import ARRIVALS_MAX, BLOCKS_MAX, SIZE_MAX, Replay
 
 __all__ = ["read_lengths", "read_trace"]
 
 OWN, AZURE = ("at_s", "size_in", "size_out"), ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
 LINE_MAX = 4 * 1024 * 1024
+"""Characters of a line: memory is bounded, whatever a file holds."""
 
 
 class _Arrival(NamedTuple):
@@ -76,6 +77,8 @@ def read_lengths(path: Path, name: str) -> tuple[int, ...]:
 
 
 def _opened(path: Path) -> TextIO:
+    if path.exists() and not path.is_file():
+        raise UsageError(f"{path}: is no file", "name a trace file")  # what has no end would be read without one
     try:
         return path.open(encoding="utf-8-sig", errors="replace", newline="")
     except OSError as error:
@@ -87,9 +90,12 @@ def _arrivals(path: Path, file: TextIO) -> tuple[Iterator[_Arrival], bool]:
     first = file.readline(LINE_MAX)
     file.seek(0)
     if first.lstrip().startswith("{"):
-        return _mooncake(path, file), False
-    rows = csv.DictReader(file)
-    rows.fieldnames = names = [name.strip() for name in rows.fieldnames or ()]
+        return _mooncake(path, _lines(path, file)), False
+    rows = csv.DictReader(_lines(path, file))
+    try:
+        rows.fieldnames = names = [name.strip() for name in rows.fieldnames or ()]
+    except csv.Error as error:
+        raise _no_arrival(path, 1, error) from None
     if set(AZURE) <= set(names):
         return _table(path, rows, AZURE), False
     if "at_s" in names:
@@ -116,8 +122,18 @@ def _table(path: Path, rows: csv.DictReader[str], columns: tuple[str, str, str])
         raise _no_arrival(path, rows.line_num + 1, error) from None
 
 
-def _mooncake(path: Path, file: TextIO) -> Iterator[_Arrival]:
-    for number, line in enumerate(file, start=1):
+def _lines(path: Path, file: TextIO) -> Iterator[str]:
+    """Its lines. Raises `UsageError` for one without an end in sight."""
+    number = 0
+    while line := file.readline(LINE_MAX + 1):
+        number += 1
+        if len(line) > LINE_MAX:
+            raise _no_arrival(path, number, ValueError(f"it is longer than {LINE_MAX} characters"))
+        yield line
+
+
+def _mooncake(path: Path, lines: Iterator[str]) -> Iterator[_Arrival]:
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
@@ -160,9 +176,12 @@ def _number(value: object) -> int | None:
 
 
 def _within(path: Path, arrivals: Iterator[_Arrival], begin_s: float, end_s: float) -> Iterator[_Arrival]:
+    blocks = 0
     for count, one in enumerate((one for one in arrivals if begin_s <= one.at_s < end_s), start=1):
-        if count > ARRIVALS_MAX:
-            raise UsageError(f"{path}: over {ARRIVALS_MAX} arrivals", "cut a span out of it: from_s, for_s")
+        blocks += len(one.size.blocks)
+        if count > ARRIVALS_MAX or blocks > BLOCKS_MAX:
+            most = f"{ARRIVALS_MAX} arrivals" if count > ARRIVALS_MAX else f"{BLOCKS_MAX} blocks of text"
+            raise UsageError(f"{path}: over {most}", "cut a span out of it: from_s, for_s")
         yield one
 
 

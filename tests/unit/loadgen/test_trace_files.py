@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from chaos.clock import NS
 from chaos.errors import UsageError
 from loadgen.profiles import OpenAiChatProfile, profile_from_plain
-from loadgen.shapes import read_trace, shape_from_plain
+from loadgen.shapes import read_trace, shape_from_plain, trace_files
 from loadgen.shapes.base import Size
 from loadgen.shapes.trace_files import read_lengths
 
@@ -128,3 +129,38 @@ def test_lengths_alone_are_taken_from_a_trace(tmp_path: Path) -> None:
     assert profile.tokens_out.values == (44, 109, 7)
     with pytest.raises(UsageError, match="has no size_in"):
         read_lengths(written(tmp_path, "at_s\n1\n"), "size_in")
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder"])
+def test_what_is_no_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    """A file of strangers may name what never ends, or waits for ever."""
+    path = Path("/dev/zero") if kind == "device" else tmp_path / kind
+    if kind == "pipe":
+        os.mkfifo(path)
+    if kind == "folder":
+        path.mkdir()
+    for read in (read_trace, lambda one: read_lengths(one, "size_in")):
+        with pytest.raises(UsageError, match="is no file"):
+            read(path)
+
+
+@pytest.mark.parametrize("first", ["a" * 200_000, f'at_s,"{"x" * 200_000}'])
+def test_a_first_line_that_is_no_head_is_told(tmp_path: Path, first: str) -> None:
+    """As of a file that is still compressed: the parser of CSV gives up on it in its own way."""
+    with pytest.raises(UsageError, match="line 1: not an arrival"):
+        read_trace(written(tmp_path, f"{first}\n1,2,3\n"))
+
+
+@pytest.mark.parametrize("head", ["at_s,size_in\n", lines(MOONCAKE[0])])
+def test_a_line_without_an_end_is_not_gathered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, head: str) -> None:
+    """It would be held whole before anything could be said of it."""
+    monkeypatch.setattr(trace_files, "LINE_MAX", 1000)
+    with pytest.raises(UsageError, match="line 2: not an arrival: it is longer than 1000 characters"):
+        read_trace(written(tmp_path, f"{head}{'1,' * 5000}"))
+
+
+def test_blocks_are_counted_as_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not when all are held: the line after the bound is never parsed."""
+    monkeypatch.setattr(trace_files, "BLOCKS_MAX", 4)
+    with pytest.raises(UsageError, match="over 4 blocks of text"):
+        read_trace(written(tmp_path, f"{lines(*MOONCAKE)}no line at all\n"))

@@ -13,7 +13,9 @@ from chaos.cluster import Journal
 from chaos.errors import NotAllowed, UsageError
 from chaos.trial.replica_capacity import ReplicaCapacity
 from chaos.trial.traffic import Traffic
+from loadgen.behaviour import Conversation, Retries
 from loadgen.driver.driver import StreamHandle
+from loadgen.profiles import HttpProfile, OpenAiChatProfile, Profile
 from loadgen.shapes import Ramp, Spike, Steady, Step
 from loadgen.shapes.base import Shape
 from loadgen.shapes.trace import Replay
@@ -22,7 +24,9 @@ from loadgen.shapes.trace import Replay
 class Flow:
     """Traffic whose shapes are kept."""
 
-    def __init__(self, path: Path, capacity: float | None = 3.0, most_rps: float | None = None) -> None:
+    def __init__(
+        self, path: Path, capacity: float | None = 3.0, most_rps: float | None = None, requests_max: int = 1
+    ) -> None:
         self.shapes: list[Shape] = []
         self.rises: list[None] = []
         self.traffic = Traffic(
@@ -34,6 +38,7 @@ class Flow:
             before_rise=lambda: self.rises.append(None),
             capacity=ReplicaCapacity(capacity) if capacity else None,
             most_rps=most_rps,
+            requests_max=requests_max,
         )
 
     def _generator(self) -> Any:
@@ -116,6 +121,28 @@ def test_more_than_the_owners_allow_is_never_offered(tmp_path: Path) -> None:
         with flow.traffic.steady(rate_rps=2):
             pass
     assert flow.shapes == [Steady(3.0), Steady(2)]
+
+
+CHAT = {"model": "m", "prompts": ("Hi.",)}
+
+
+@pytest.mark.parametrize(
+    ("profile", "most"),
+    [
+        (HttpProfile(), 1),
+        (HttpProfile(retries=Retries(attempts=3)), 3),
+        (OpenAiChatProfile(**CHAT, conversation=Conversation(turns=4)), 4),
+        (OpenAiChatProfile(**CHAT, conversation=Conversation(turns=4), retries=Retries(attempts=2)), 8),
+    ],
+)
+def test_the_owners_bound_counts_requests_and_not_arrivals(tmp_path: Path, profile: Profile, most: int) -> None:
+    """A user who asks again, or goes on, is as many requests: all of them reach the service."""
+    flow = Flow(tmp_path, most_rps=2.0 * most, requests_max=profile.requests_max)
+    with flow.traffic.steady(rate_rps=2):
+        pass
+    with pytest.raises(NotAllowed, match=rf"allows {2 * most}/s, and {2.5 * most:g}/s were to be offered"):
+        flow.traffic.steady(rate_rps=2.5).__enter__()
+    assert flow.shapes == [Steady(2)]
 
 
 def test_a_saved_run_needs_no_capacity_to_flow() -> None:
