@@ -14,7 +14,6 @@ import hashlib
 import json
 import posixpath
 import re
-import shutil
 import tarfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -24,7 +23,7 @@ from typing import IO, Any
 
 from chaos.errors import LabError
 from chaos.lab.host.toolchain import architecture
-from chaos.lab.images.image_names import full_name
+from chaos.lab.images.image_names import annotated_names, full_name, saved_names
 from chaos.lab.images.oci import write_layout
 
 __all__ = ["rewrite_archive"]
@@ -33,7 +32,11 @@ GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 JSON_MAX = 8 << 20
 """An index, a manifest or a configuration is some kilobytes; containerd takes no larger ones either."""
 
-INDEX_DEPTH_MAX = 4
+INDEX_DEPTH_MAX, DESCRIBED_MAX, LAYERS_MAX = 4, 2000, 500
+"""Indexes may name one another again and again; and no kernel mounts more layers over each other (overlayfs)."""
+
+UNZIPPED_MAX, TIMES_MAX = 1 << 30, 100
+"""What is zipped as a whole unzips to so much more than so many times itself: gzip makes a thousandth of zeros."""
 DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 OCI_LAYER, DOCKER_LAYER = "application/vnd.oci.image.layer.v1.tar", "application/vnd.docker.image.rootfs.diff.tar"
 PACKINGS = ("", "+gzip", "+zstd", ".gzip", ".zstd")
@@ -57,13 +60,16 @@ def rewrite_archive(file: Path, out: Path, *, name: str = "") -> tuple[str, ...]
             sizes = {digest: blob.size for digest, blob in archive.blobs.items()}
             write_layout(out, manifests, {}, sizes, lambda digest: archive.opened(archive.blobs[digest]))
             return tuple(one for _, names in manifests for one in names)
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
+    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile, *OF_HEADS) as error:
         raise LabError(f"{file} is no image archive that can be read: {error}", HOW) from None
     except OSError as error:
         raise LabError(f"{file}: {error.strerror or error}") from None
     finally:
         out.with_suffix(".plain").unlink(missing_ok=True)
 
+
+OF_HEADS = (ValueError, OverflowError, RecursionError)
+"""What the package raises of an archive's heads that lie."""
 
 HOW = "docker save IMAGE -o FILE.tar, podman save IMAGE -o FILE.tar, or skopeo copy … oci-archive:FILE.tar:IMAGE"
 
@@ -92,6 +98,7 @@ class _Archive:
     def __init__(self, file: Path, tar: tarfile.TarFile) -> None:
         self._file, self._tar = file, tar
         self.blobs: dict[str, _Blob] = {}
+        self._described_so_far = 0
         self._members: dict[str, tarfile.TarInfo] = {}
         self._hashed: dict[str, _Blob] = {}
         for member in tar:
@@ -103,7 +110,8 @@ class _Archive:
             raise self._refused(f"its member {member.name!r} lies outside of it")
         if member.isdir():
             return
-        if not (member.isfile() or member.issym() or member.islnk()):
+        # A sparse one may say that it has any size.
+        if member.issparse() or not (member.isfile() or member.issym() or member.islnk()):
             raise self._refused(f"its member {member.name!r} is no file")
         if name in self._members:
             raise self._refused(f"it holds {name!r} twice")
@@ -117,9 +125,11 @@ class _Archive:
             raise self._refused(f"{str(value)!r:.80} stands where an object belongs")
         return value
 
-    def _list(self, told: Mapping[str, Any], key: str) -> list[Any]:
+    def _list(self, told: Mapping[str, Any], key: str, most: int | None = None) -> list[Any]:
         if not isinstance(value := told.get(key), list):
             raise self._refused(f"it says nothing of its {key}")
+        if most is not None and len(value) > most:
+            raise self._refused(f"it has {len(value)} {key}")
         return value
 
     def images(self) -> tuple[_Image, ...]:
@@ -133,7 +143,7 @@ class _Archive:
     def _images(self) -> Iterator[_Image]:
         saved = self._json("manifest.json") if "manifest.json" in self._members else None
         if "index.json" in self._members:
-            tags = _tags(saved)
+            tags = saved_names(saved)
             yield from self._described(self._object(self._json("index.json")), tags, (), 0)
         elif isinstance(saved, list):
             for one in saved:
@@ -148,7 +158,10 @@ class _Archive:
         if depth > INDEX_DEPTH_MAX:
             raise self._refused("its indexes never come to an end")
         for one in map(self._object, self._list(index, "manifests")):
-            own = _annotated(one) or names
+            self._described_so_far += 1
+            if self._described_so_far > DESCRIBED_MAX:
+                raise self._refused("its indexes never come to an end")
+            own = annotated_names(one) or names
             platform = one.get("platform")
             if isinstance(platform, Mapping) and (platform.get("os"), platform.get("architecture")) != (
                 "linux",
@@ -161,15 +174,15 @@ class _Archive:
                 yield from self._described(below, tags, own, depth + 1)
                 continue
             config = self._blob(self._object(below.get("config")))
-            layers = map(self._object, self._list(below, "layers"))
+            layers = map(self._object, self._list(below, "layers", LAYERS_MAX))
             told = tuple((self._blob(layer), self._layer_type(layer)) for layer in layers)
             yield _Image(own or tags.get(config.digest, ()), config, told)
 
     def _saved(self, one: Mapping[str, Any]) -> _Image:
         """An image as `docker save` describes it: by the files' names, without digests."""
-        members = [str(each) for each in self._list(one, "Layers")]
+        members = [str(each) for each in self._list(one, "Layers", LAYERS_MAX)]
         config = self._file_blob(str(one.get("Config")))
-        names = tuple(str(each) for each in one.get("RepoTags") or ())
+        names = tuple(map(str, self._list(one, "RepoTags"))) if one.get("RepoTags") else ()
         return _Image(names, config, tuple(map(self._saved_layer, members)))
 
     def _saved_layer(self, member: str) -> tuple[_Blob, str]:
@@ -191,7 +204,7 @@ class _Archive:
         made_for = f"{config.get('os') or 'linux'}/{config.get('architecture')}"
         if made_for != f"linux/{architecture()}":
             raise self._refused(f"it is made for {made_for}, and this machine is linux/{architecture()}")
-        unpacked = (config.get("rootfs") or {}).get("diff_ids")
+        unpacked = self._object(config.get("rootfs")).get("diff_ids")
         if not isinstance(unpacked, list) or len(unpacked) != len(image.layers):
             raise self._refused(f"its configuration does not tell of the {len(image.layers)} layers that it has")
         for blob in (image.config, *(layer for layer, _ in image.layers)):
@@ -258,8 +271,12 @@ def _plain(file: Path, beside: Path) -> IO[bytes]:
         raise LabError(f"{file} is packed as a whole by zstd", f"zstd -d {file}")
     if not start.startswith(GZIP):
         return file.open("rb")
+    most = UNZIPPED_MAX + TIMES_MAX * file.stat().st_size
     with gzip.open(file) as packed_file, beside.open("wb") as out:
-        shutil.copyfileobj(packed_file, out, 1 << 20)
+        while piece := packed_file.read(1 << 20):
+            if out.tell() > most:
+                raise LabError(f"{file} unzips to more than {TIMES_MAX} times its size", f"gunzip {file}")
+            out.write(piece)
     return beside.open("rb")
 
 
@@ -276,23 +293,3 @@ def _named(file: Path, images: tuple[_Image, ...], name: str) -> list[tuple[_Ima
     if len(set(every)) < len(every):
         raise LabError(f"{file} gives two images the same name: {', '.join(sorted(every))}", HOW)
     return named
-
-
-def _annotated(described: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a descriptor's annotations call an image: containerd's name, else a reference that is more than a tag."""
-    notes = described.get("annotations")
-    if not isinstance(notes, Mapping):
-        return ()
-    whole, reference = notes.get("io.containerd.image.name"), notes.get("org.opencontainers.image.ref.name")
-    found = whole or (reference if re.search("[:/]", str(reference)) else "")
-    return (str(found),) if found else ()
-
-
-def _tags(saved: object) -> Mapping[str, tuple[str, ...]]:
-    """What `docker save` calls the images, by the digests of their configurations."""
-    told = [one for one in saved if isinstance(one, Mapping)] if isinstance(saved, list) else []
-    return {
-        f"sha256:{str(one.get('Config')).rpartition('/')[2].removesuffix('.json')}": tuple(map(str, one["RepoTags"]))
-        for one in told
-        if isinstance(one.get("RepoTags"), list)
-    }

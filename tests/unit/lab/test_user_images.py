@@ -15,6 +15,7 @@ import pytest
 
 from chaos.errors import LabError, UsageError
 from chaos.lab.host.toolchain import architecture
+from chaos.lab.images import archive
 from chaos.lab.images.archive import rewrite_archive
 from chaos.lab.images.image_names import full_name
 from chaos.lab.images.oci import image_names
@@ -196,7 +197,44 @@ def without(part: str) -> Callable[[Members], Members]:
     return lambda members: {name: content for name, content in members.items() if part not in name}
 
 
+def indexes(width: int) -> Members:
+    """Indexes of indexes: each names the next one so often."""
+    members, below = oci(WHOLE), oci(WHOLE)["index.json"]
+    assert isinstance(below, bytes)
+    for _ in range(4):
+        members[f"blobs/{digest(below).replace(':', '/')}"] = below
+        below = text({"manifests": [described(below, f"{OCI}.index.v1+json")] * width})
+    return {**members, "index.json": below}
+
+
+def sparse(size: int) -> tarfile.TarInfo:
+    """A member of a few bytes that says that it has so many (GNU's old format)."""
+
+    class Sparse(tarfile.TarInfo):
+        def tobuf(self, *_: object, **__: object) -> bytes:
+            head = bytearray(super().tobuf(tarfile.GNU_FORMAT))
+            head[386:410] = b"00000000000\0" * 2
+            head[483:495] = b"\x80" + size.to_bytes(11)
+            head[148:156] = b"%06o\0 " % tarfile.calc_chksums(bytes(head))[0]
+            return bytes(head)
+
+    made = Sparse("one/layer.tar")
+    made.type = tarfile.GNUTYPE_SPARSE
+    return made
+
+
 LIES: Mapping[str, tuple[Members, str]] = {
+    "a layer without an end": ({**saved("a:1"), "one/layer.tar": sparse(1 << 50)}, "is no file"),
+    "indexes of indexes": (indexes(1000), "never come to an end"),
+    "a number for names": (
+        {**saved(), "manifest.json": text([{"Config": "abc.json", "RepoTags": 5, "Layers": ["one/layer.tar"]}])},
+        "nothing of its RepoTags",
+    ),
+    "a list for its root": (oci(WHOLE, config={**CONFIG, "rootfs": [1]}), "where an object belongs"),
+    "layers without an end": (
+        {**saved(), "manifest.json": text([{"Config": "abc.json", "Layers": ["one/layer.tar"] * 501}])},
+        "it has 501 Layers",
+    ),
     "a path upwards": ({**oci(WHOLE), "../../etc/cron.d/x": b"x"}, "lies outside"),
     "an absolute path": ({**oci(WHOLE), "/etc/passwd": b"x"}, "lies outside"),
     "a hidden path upwards": ({**oci(WHOLE), "blobs/../../x": b"x"}, "lies outside"),
@@ -259,6 +297,25 @@ def test_an_archive_that_lies_is_refused_in_words(tmp_path: Path, members: Membe
     assert not (tmp_path / "image.plain").exists()
 
 
+NEXT = tarfile.TarInfo("y").tobuf()
+
+
+def extended(said: dict[str, str]) -> bytes:
+    """A head of a POSIX archive that says more of the next member."""
+    made = tarfile.TarInfo("x")
+    made.pax_headers = said
+    return made.tobuf(tarfile.PAX_FORMAT)[:1024]
+
+
+def test_an_archive_that_unzips_to_no_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thousandth of zeros is all that gzip makes of them, and the disk is root's."""
+    monkeypatch.setattr(archive, "UNZIPPED_MAX", 1 << 20)
+    given = packed(tmp_path, {**oci(WHOLE), "blobs/x": bytes(20 << 20)}, zipped=True)
+    with pytest.raises(LabError, match="unzips to more than 100 times its size"):
+        rewrite_archive(given, tmp_path / "image.tar")
+    assert not (tmp_path / "image.plain").exists()
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
@@ -268,8 +325,21 @@ def test_an_archive_that_lies_is_refused_in_words(tmp_path: Path, members: Membe
         (gzip.compress(b"hello"), "no image archive"),
         (gzip.compress(b"x" * 10_000)[:40], "no image archive"),
         (b"\x1f\x8bxxxxxxxxxxxx", "no image archive"),
+        (extended({"GNU.sparse.map": "x,y", "GNU.sparse.size": "abc"}) + NEXT, "no image archive"),
+        (extended({"size": "9" * 20}) + NEXT, "no image archive"),
+        (extended({"comment": "again"}) * 3000, "no image archive"),
     ],
-    ids=["empty", "text", "zstd", "gzip of text", "gzip cut short", "no gzip"],
+    ids=[
+        "empty",
+        "text",
+        "zstd",
+        "gzip of text",
+        "gzip cut short",
+        "no gzip",
+        "no sizes",
+        "no offset",
+        "heads of heads",
+    ],
 )
 def test_what_is_no_archive_is_refused(tmp_path: Path, content: bytes, told: str) -> None:
     """Cut off, packed otherwise, or anything else."""
