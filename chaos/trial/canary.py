@@ -25,9 +25,10 @@ from chaos.cluster.transport import Transport
 from chaos.errors import ClusterRefused, HarnessBroken, UsageError
 from chaos.faults import Fault
 from chaos.history.writing.jsonl import AppendFile, as_line
-from chaos.history.writing.redaction import without_secrets
+from chaos.history.writing.redaction import redacted_message
 from chaos.objects.base import Raw, View
 from chaos.objects.kinds import EndpointSliceView
+from chaos.objects.pod import PodView
 from chaos.system import System
 from chaos.trial.context import TrialContext
 from chaos.trial.pod_question import Question
@@ -59,8 +60,14 @@ class Target:
     port: int
 
 
-def targets(slices: Iterable[Raw], services: Iterable[Raw], system: System) -> dict[str, Target]:
-    """The pods among the ready endpoints of the system's Service, by UID; one of two families once."""
+def targets(
+    slices: Iterable[Raw], services: Iterable[Raw], system: System, pods: Iterable[PodView]
+) -> dict[str, Target]:
+    """The system's `pods` among the ready endpoints of its Service, by UID; one of two families once.
+
+    What a slice says of pods the API server does not check: it may name any.
+    """
+    known = {(pod.uid, pod.name) for pod in pods}
     ours = (system.namespace, system.service)
     own = (View(raw) for raw in services)
     ports = [port for view in own if (view.namespace, view.name) == ours for port in view.spec.get("ports") or ()]
@@ -74,8 +81,9 @@ def targets(slices: Iterable[Raw], services: Iterable[Raw], system: System) -> d
             continue
         for one in view.endpoints:
             target = one.raw.get("targetRef") or {}
-            if one.ready and one.pod_uid and target.get("kind") == "Pod":
-                found.setdefault(one.pod_uid, Target(one.pod_uid, str(target.get("name")), fit[0]["port"]))
+            uid, name = one.pod_uid, str(target.get("name"))
+            if one.ready and target.get("kind") == "Pod" and (uid, name) in known:
+                found.setdefault(uid, Target(uid, name, fit[0]["port"]))
     return found
 
 
@@ -169,7 +177,7 @@ class Canary:
         times = {"intended_ns": intended_ns, "sent_ns": sent_ns, "end_ns": end_ns}
         line = {"event": event, "pod": target.name, "uid": target.uid, **times, **said}
         if "error" in line:
-            line["error"] = str(without_secrets(str(line["error"])))[:200]
+            line["error"] = redacted_message(str(line["error"]))[:200]
         try:
             _append(self._file, end_ns, line)
         except HarnessBroken as broken:
@@ -191,7 +199,7 @@ def victims_held(canary: Canary | None, context: TrialContext, fault: Fault) -> 
     hit = {(victim.kind, victim.uid) for victim in fault.victims}
     nodes = {victim.name for victim in fault.victims if victim.kind == "Node"}
     ends = {pod.uid for pod in context.pods() if ("Pod", pod.uid) in hit or pod.node in nodes}
-    found = targets(objects("EndpointSlice"), objects("Service"), context.system)
+    found = targets(objects("EndpointSlice"), objects("Service"), context.system, context.pods())
 
     def ending(uid: str) -> bool:
         return over.is_set() or all(pod.uid != uid or pod.deleting for pod in context.pods())
@@ -233,7 +241,7 @@ def canary_of(context: TrialContext, profile: Profile) -> Iterator[Canary | None
     def look() -> None:
         while not ended.wait(LOOK_S):
             objects = context.recorder.objects
-            canary.aim(targets(objects("EndpointSlice"), objects("Service"), system))
+            canary.aim(targets(objects("EndpointSlice"), objects("Service"), system, context.pods()))
 
     looking = threading.Thread(target=look, name="canary", daemon=True)
     looking.start()

@@ -112,7 +112,10 @@ def _answer(cluster: Cluster, pod: Ref, data: Data) -> str:
     Raises `GamedayError` if there is no answer.
     """
     request = data.profile.request(Texts.of(SEED), Draw("data", 0))
-    body: Any = json.loads(request.body) if request.body else None
+    try:
+        body: Any = json.loads(request.body) if request.body else None
+    except ValueError:
+        raise GamedayError("a request whose body is no JSON cannot be sent through the API server") from None
     if isinstance(data.profile, OpenAiChatProfile):
         body = _greedy(body, data.profile.prompts[0])
     path = proxy_path("Pod", pod.namespace, pod.name, data.port) + request.path
@@ -126,7 +129,7 @@ def _answer(cluster: Cluster, pod: Ref, data: Data) -> str:
         if whole.cut_off:
             raise GamedayError(f"the answer was cut off by the server: finish reason {whole.finish_reason}")
         try:
-            said = str(got.json()["choices"][0]["message"]["content"]).encode()
+            said = str(got.json()["choices"][0]["message"]["content"]).encode(errors="surrogatepass")
         except (KeyError, IndexError, TypeError):
             raise GamedayError(f"no chat completion, with status {got.status}") from None
         return hashlib.sha256(said).hexdigest()

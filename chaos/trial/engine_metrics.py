@@ -19,7 +19,7 @@ from chaos.cluster.transport import Transport
 from chaos.errors import GamedayError, HarnessBroken
 from chaos.history.facts.engine_counts import LAG_S, STARTED
 from chaos.history.writing.jsonl import AppendFile, as_line
-from chaos.history.writing.redaction import redacted_message
+from chaos.history.writing.redaction import redacted_message, without_secrets
 from chaos.objects.pod import PodView
 from chaos.semantics.engines import Engine, Series, recognised
 from chaos.semantics.exposition import Sample, samples
@@ -156,7 +156,8 @@ class EngineMetrics:
             self._unknown[pod.uid] = {"asked_ns": asked_ns, "pod": pod.name, "uid": pod.uid, "error": why}
             return
         names = {STARTED, *self._metered.names, *(one.name for _, one in _series(engine))}
-        values = samples(page, names)
+        # A label may hold anything, e.g. the key of whoever asked.
+        values = tuple((name, without_secrets(labels), value) for name, labels, value in samples(page, names))
         if not error and not values:
             error = "no metric that is known is on the page"
         who = {"pod": pod.name, "uid": pod.uid, "engine": engine.name if engine else ""}

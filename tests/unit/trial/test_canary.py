@@ -76,6 +76,7 @@ TRYING = "error trying to reach service: dial tcp 10.0.0.1:8000: "
         (lambda one: one.answer({"choices": [{"finish_reason": "abort"}]}), "truncated", ""),
         (cut_short, "failed", "broke"),
         (status(503, f"{TRYING}connect: connection refused"), "refused", "connection refused"),
+        (status(503, f"{TRYING}refused; password=hunter2x"), "unsent", "password=redacted:"),
         (status(502, "error trying to reach service: EOF"), "failed", "EOF"),
         (status(503, f"{TRYING}i/o timeout"), "unsent", "timeout"),
         (status(403, 'pods "chat-1" is forbidden'), "unsent", "forbidden"),

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from chaos.objects.pod import PodView
 from chaos.system import System
 from chaos.trial.canary import Target, targets
 
@@ -27,9 +28,12 @@ def piece(
     return {"metadata": metadata, "addressType": family, "endpoints": list(endpoints), "ports": ports}
 
 
-def endpoint(uid: str, *, ready: bool | None = True, kind: str = "Pod") -> dict[str, Any]:
+def endpoint(uid: str, *, ready: bool | None = True, kind: str = "Pod", name: str = "") -> dict[str, Any]:
     """An endpoint."""
-    return {"conditions": {"ready": ready}, "targetRef": {"kind": kind, "uid": uid, "name": f"chat-{uid}"}}
+    return {"conditions": {"ready": ready}, "targetRef": {"kind": kind, "uid": uid, "name": name or f"chat-{uid}"}}
+
+
+PODS = [PodView({"metadata": {"uid": uid, "name": f"chat-{uid}", "namespace": "llm"}}) for uid in "ab"]
 
 
 ONE = service({"port": 80, "targetPort": 8000})
@@ -76,6 +80,9 @@ TWO = service({"name": "metrics", "port": 90}, {"name": "http", "port": 80})
             [piece(endpoint("a"), ports=[{"port": 8000}], namespace="other")], [ONE], {}, id="another namespace"
         ),
         pytest.param([piece(endpoint("a"), ports=None)], [ONE], {}, id="no port"),
+        pytest.param([piece(endpoint("x"), ports=[{"port": 8000}])], [ONE], {}, id="a pod of others"),
+        pytest.param([piece(endpoint("a", name="payments-0"), ports=[{"port": 1}])], [ONE], {}, id="another's name"),
+        pytest.param([piece(endpoint("a", name="../.."), ports=[{"port": 1}])], [ONE], {}, id="a path for a name"),
         pytest.param([piece(endpoint("a"), ports=[{"port": 8000}])], [], {"a": 8000}, id="a Service not seen yet"),
         pytest.param(
             [piece(endpoint("a"), ports=[{"name": "x", "port": 1}, {"name": "y", "port": 2}])],
@@ -89,4 +96,6 @@ def test_each_ready_pod_is_asked_once_at_the_port_of_users(
     slices: list[dict[str, Any]], services: list[dict[str, Any]], found: dict[str, int]
 ) -> None:
     """By the slices of the system's Service."""
-    assert targets(slices, services, SYSTEM) == {uid: Target(uid, f"chat-{uid}", port) for uid, port in found.items()}
+    assert targets(slices, services, SYSTEM, PODS) == {
+        uid: Target(uid, f"chat-{uid}", port) for uid, port in found.items()
+    }

@@ -66,6 +66,7 @@ def test_a_container_says_why_in_few_words(tmp_path: Path, monkeypatch: pytest.M
         pytest.param(CHAT, CHATTED.replace(b"Hi", CANARY.encode()), CANARY, id="chat"),
         pytest.param(HttpProfile(), CANARY.encode(), CANARY, id="plain"),
         pytest.param(CHAT, CHATTED.replace(b"Hi", b""), "", id="chat that says nothing"),
+        pytest.param(CHAT, CHATTED.replace(b"Hi", b"\\ud83d"), "\ud83d", id="half a character"),
     ],
 )
 def test_of_an_answer_its_digest_alone_is_kept(
@@ -81,8 +82,22 @@ def test_of_an_answer_its_digest_alone_is_kept(
     written = (tmp_path / "actions.jsonl").read_text()
     assert CANARY not in written
     (end,) = [json.loads(line) for line in written.splitlines() if "action-end" in line]
-    assert end["detail"]["answer"] == hashlib.sha256(said.encode()).hexdigest()
+    assert end["detail"]["answer"] == hashlib.sha256(said.encode(errors="surrogatepass")).hexdigest()
     assert end["detail"]["answers"] == [end["detail"]["answer"]] * ANSWERS
+    assert end["detail"]["files"] == {"/w/model.gguf": DIGEST}
+
+
+def test_a_request_that_cannot_be_put_to_a_pod_is_said_in_the_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The files are read all the same."""
+    monkeypatch.setattr(data_readings, "execute", lambda *_: Ran("ok", 0, f"{DIGEST}  /w/model.gguf\n"))
+    nobody: Any = None
+    data = Data("model", ("/w/model.gguf",), 8080, HttpProfile(method="POST", body="no JSON"))
+    with Journal(tmp_path / "actions.jsonl", Clock.start()) as journal:
+        _read(nobody, nobody, journal, Ref("Pod", "llm", "chat-1", "u-1"), data)
+    (end,) = [json.loads(one) for one in (tmp_path / "actions.jsonl").read_text().splitlines() if "action-end" in one]
+    assert end["detail"]["reason"].startswith("no answer from chat-1: a request whose body is no JSON")
     assert end["detail"]["files"] == {"/w/model.gguf": DIGEST}
 
 

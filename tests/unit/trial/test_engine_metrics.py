@@ -68,6 +68,18 @@ def test_a_server_is_known_by_its_page_and_only_what_its_profile_names_is_kept(t
     assert '"same":true' in (tmp_path / "engine-metrics.jsonl").read_text()
 
 
+def test_no_label_holds_a_secret(tmp_path: Path) -> None:
+    """Gateways label their metrics by the key of whoever asked; which are alike is still seen."""
+    label = b'{api_key="s3cr3t-of-alice",user="hf_s3cr3tS3cr3tS3cr3tS3cr3t"}'
+    page = b"".join(b"asked_%d_total%s 1\n" % (one, label) for one in (1, 2))
+    names = ("asked_1_total", "asked_2_total")
+    record, _ = kept(tmp_path, lambda _pod, reply: reply.send(page), lambda r: r.samples, names=names)
+    first, second = (dict(labels) for _, labels, _ in record.samples[0].values)
+    assert first == second
+    assert all(value.startswith("redacted:") for value in first.values())
+    assert "s3cr3t" not in (tmp_path / "engine-metrics.jsonl").read_text().lower()
+
+
 def test_it_is_asked_once_more_after_the_end_of_the_traffic(tmp_path: Path) -> None:
     """So late that what ended by then is counted."""
     stopped: list[int] = []
