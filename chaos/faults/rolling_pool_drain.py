@@ -175,7 +175,12 @@ class PoolDrain(Injection):
                 yield Ending("failed", reason, {"node": node.name})
 
     def _objection(self, node: Ref) -> str:
-        """Why a node may not be emptied any more: minutes may have passed since the pool was picked."""
+        """Why a node may not be emptied any more: minutes may have passed since the pool was picked.
+
+        What is healed meanwhile closes no further node, which nobody would open.
+        """
+        if self._work.stopping:
+            return "nothing more is to be done"
         pods = [pod for pod in map(PodView, self.context.recorder.objects("Pod")) if pod.node == node.name]
         ready = [pod.ref for pod in pods if pod.ready]
         return self.context.objection_to(self._fault, (node, *ready))

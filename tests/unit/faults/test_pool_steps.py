@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from threading import Event
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,9 +12,9 @@ from cluster_objects import pod as other_pod
 from histories import NAMESPACE, WORKLOAD, node, pod
 from typing_extensions import override
 
-from chaos.cluster import Done
+from chaos.cluster import Done, NullJournal
 from chaos.cluster.transport import Answer
-from chaos.faults import Fault, FaultContext, RollingPoolDrain
+from chaos.faults import ClusterUpgrade, Fault, FaultContext, Infrastructure, RollingPoolDrain, rolling_pool_drain
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.wait import until
@@ -133,3 +135,58 @@ def test_a_pool_loses_the_systems_own_pods_alone(*, migrate: bool, whole_namespa
     assert cluster.ended[0][0] == "finished"
     closed = {target for action, target in cluster.did if action == "cordon"}
     assert closed == {*PODS, *(("n4",) if migrate or whole_namespace else ())}
+
+
+class Upgraded(Cluster):
+    """One whose API server says of which version it is."""
+
+    @override
+    def read(self, path: str, query: Mapping[str, str] | None = None) -> Answer:
+        told = {"/version": {"gitVersion": "v2"}, "/api/v1/nodes": {"metadata": {"resourceVersion": "1"}}}
+        return Answer(200, json.dumps(told[path]).encode()) if path in told else super().read(path, query or {})
+
+    def heard_rv(self) -> int:
+        """All that came."""
+        return 2
+
+
+@pytest.mark.parametrize("slow", ["the control plane", "n1"])
+def test_an_upgrade_that_outlasts_its_heal_closes_no_further_node(slow: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A node takes a minute to be replaced; who interrupts waits for less, and opens what was closed by then."""
+    monkeypatch.setattr(rolling_pool_drain, "STOP_S", 0.1)
+    begun, healed = Event(), Event()
+
+    def take_long(what: str) -> str:
+        if what == slow:
+            begun.set()
+            healed.wait(10)
+        return ""
+
+    upgrader = SimpleNamespace(
+        version="v2",
+        objection=lambda: "",
+        start_api_server=lambda: take_long("the control plane"),
+        end_api_server=lambda: "",
+        controllers=lambda: "",
+        node=take_long,
+    )
+    cluster = Upgraded(())
+    there: Any = cluster
+    context = FaultContext(
+        there,
+        there,
+        NullJournal(),
+        "cluster-upgrade-1",
+        recorder=there,
+        namespace=NAMESPACE,
+        infrastructure=Infrastructure(upgrade=cast("Any", upgrader)),
+    )
+    pool = Targets("all nodes", tuple(Ref("Node", "", name, f"node-{name}") for name in PODS))
+    injection: Any = ClusterUpgrade(pool).inject(context)
+    assert injection.missed == ""
+    assert begun.wait(10)
+    assert "did not stop" in injection.heal()
+    before = list(cluster.did)
+    healed.set()
+    until(lambda: injection._work.ended, deadline_s=10, awaited="the upgrade's end")
+    assert [one for one in cluster.did[len(before) :] if one[0] in ("cordon", "evict-pod")] == []
