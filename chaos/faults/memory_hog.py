@@ -31,11 +31,16 @@ from chaos.objects.quantities import amount
 __all__ = ["MemoryHog"]
 
 HOLD_S = 15.0
-"""How long a hog holds its memory at most: all of them end by themselves, whatever becomes of us."""
+"""How long a piece of memory is held, and pieces are begun: all end by themselves, whatever becomes of us."""
+
+END_S = 2 * HOLD_S
 
 OOM_KILLED = "OOMKilled"
 SEED_BYTES = 16
-NO_ROOM = 3
+NO_ROOM, LATE = 3, 4
+
+PIECES_MAX = 1024
+"""Each is two processes, of which a node has some thousands for all that runs on it."""
 
 HOG = f"""
 fill() {{
@@ -45,12 +50,17 @@ fill() {{
 }}
 step() {{
   [ "$3" -gt 0 ] || exit {NO_ROOM}
-  {{ fill "$1"; echo full; sleep "$2"; : "$text"; }} | {{ read -r _; step "$1" "$2" $(($3 - 1)); }}
+  kill -0 "$4" 2>/dev/null && kill -0 "$$" 2>/dev/null || exit {LATE}
+  {{ fill "$1"; echo full; sleep "$2"; : "$text"; }} | {{ read -r _; step "$1" "$2" $(($3 - 1)) "$4"; }}
 }}
-step "$@"
+sleep "$2" & time=$!
+step "$@" "$time" & first=$!
+wait "$time"
+wait "$first"
 """
 """One piece after the other, each in a process of its own: all at once they would take the node's processors too. A
-piece is named once more after the sleep: a shell with nothing left to do becomes its last command, and lets it go."""
+piece is named once more after the sleep: a shell with nothing left to do becomes its last command, and lets it go. None
+is begun once the first sleep is over, or this very shell is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +70,14 @@ class MemoryHog(TargetedFault):
     The kernel ends the largest process of the container (the whole container where control groups v2 are set so), so
     `piece_mib` must be well below what the server itself holds: then it is the server that goes. It has landed when the
     watch shows that the container ended with the reason OOMKilled. Nothing is left to undo: what holds the memory ends
-    with the container, or after `HOLD_S` by itself. A container without a memory limit is refused: its node would pay.
-    An image without a shell takes a node that fills the memory in its place, as the lab's does; else it is refused.
+    with the container, or `HOLD_S` after the last piece, and none is begun when that time is over. A container without
+    a memory limit is refused: its node would pay. An image without a shell takes a node that fills the memory in its
+    place, as the lab's does; else it is refused.
     """
 
     name: ClassVar[str] = "memory-hog"
     permissions: ClassVar[tuple[Right, ...]] = EXEC
-    if_run_dies: ClassVar[str] = f"it ends by itself after {HOLD_S:g} s"
+    if_run_dies: ClassVar[str] = f"it ends by itself after {END_S:g} s"
 
     piece_mib: int = 16
     container: str = ""
@@ -112,9 +123,14 @@ class MemoryHog(TargetedFault):
         if dry or way.means == "none":
             return f"{DRY_RUN}: {ref.name}: {way.words}" if dry else f"{ref.name}: {way.words}"
         piece = self.piece_mib << 20
+        if (pieces := limit // piece + 1) > PIECES_MAX:
+            return (
+                f"{ref.name}: container {place.container} may have {limit >> 20} MiB: {pieces} pieces of "
+                f"{self.piece_mib} MiB are more than {PIECES_MAX}: give a larger piece_mib"
+            )
         doublings = (piece // SEED_BYTES).bit_length() - 1
         # A shell holds a string at least once, so this many must go over the limit.
-        words = (str(doublings), f"{HOLD_S:g}", str(limit // piece + 1))
+        words = (str(doublings), f"{HOLD_S:g}", str(pieces))
         why = _by_node(context, pod, place, words) if way.means == "node" else _inside(context, place, words)
         if not why:
             places.append(place)  # what became of the container says whether it landed
@@ -123,6 +139,8 @@ class MemoryHog(TargetedFault):
 
 def _inside(context: FaultContext, place: Place, words: Sequence[str]) -> str:
     ran = run_script(context, place, HOG, *words, timeout_s=HOLD_S + API_ALLOWANCE_S)
+    if ran.exit_code == LATE:
+        return f"its memory was not full within {HOLD_S:g} s: give a larger piece_mib"
     return "" if ran.exit_code in (NO_ROOM, KILLED) or ran.outcome == "info" else ran.reason
 
 

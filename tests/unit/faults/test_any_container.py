@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -9,7 +14,17 @@ from typing import Any, cast
 import pytest
 
 from chaos.cluster import Command, Done, DryRunExecutor, NullJournal, Ran
-from chaos.faults import Fault, FaultContext, MemoryHog, NotReady, ProcessCrash, ProcessHang, containers, not_ready
+from chaos.faults import (
+    Fault,
+    FaultContext,
+    MemoryHog,
+    NotReady,
+    ProcessCrash,
+    ProcessHang,
+    containers,
+    memory_hog,
+    not_ready,
+)
 from chaos.faults.container_scripts import COMMAND, LOOK, SIGNAL, SURVEY
 from chaos.faults.infrastructure import Infrastructure, OwnMeans
 from chaos.faults.support import reach
@@ -57,9 +72,9 @@ class Node:
         """What the kernel says."""
         return self.still
 
-    def kill(self, _node: str, _container: str, processes: Sequence[ProcessView], signal: str) -> str:
+    def kill(self, _node: str, _container: str, processes: Sequence[ProcessView], name: str) -> str:
         """It is told who."""
-        self.told.append(("kill", signal, *(one.name for one in processes)))
+        self.told.append(("kill", name, *(one.name for one in processes)))
         return self.refuses
 
     def fill(self, *_: object, timeout_s: float) -> str:
@@ -205,6 +220,38 @@ def test_memory_is_filled_by_the_node_where_there_is_no_shell(monkeypatch: pytes
     assert [words[0] for words in node.told] == ["fill"]
     assert "no shell" in MemoryHog(ONE).inject(made(monkeypatch, Infrastructure(), Pod())).missed
     assert "full" in MemoryHog(ONE).inject(made(monkeypatch, by(Node(refuses="full")), Pod())).missed
+
+
+def test_memory_of_too_many_pieces_is_not_filled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is two processes: of a server of hundreds of gigabytes they would use up the node's."""
+    node, pod = Node(), Pod()
+    missed = MemoryHog(ONE, piece_mib=1).inject(made(monkeypatch, by(node), pod)).missed
+    assert "1025 pieces of 1 MiB are more than 1024: give a larger piece_mib" in missed
+    assert [words[1] for words in pod.ran if words[1] == "hog"] == node.told == []
+    late = Ran("fail", memory_hog.LATE, reason="exit code 4")
+    slow = Pod(survey=Ran("ok", 0, "sleep\n"), hog=late)
+    assert "not full within 15 s" in MemoryHog(ONE).inject(made(monkeypatch, Infrastructure(), slow)).missed
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_memory_that_is_never_full_is_let_go(*, killed: bool) -> None:
+    """No piece is begun after the time, though there are more to come; nor if the first shell was ended for its memory.
+
+    What is left holds its memory as long as any.
+    """
+    argv = ["sh", "-c", memory_hog.HOG, "sh", "0", "1", "1000000"]
+    with subprocess.Popen(argv, start_new_session=True, stdout=subprocess.PIPE) as filling:
+        try:
+            if killed:
+                time.sleep(0.2)
+                filling.kill()
+                filling.wait()
+            # Every piece has the same pipe, which ends with the last of them.
+            filling.communicate(timeout=60)
+            assert filling.returncode == (-signal.SIGKILL if killed else memory_hog.LATE)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(filling.pid, signal.SIGKILL)
 
 
 def test_readiness_requests_are_dropped_by_the_node_of_a_server_that_knows_no_signal(

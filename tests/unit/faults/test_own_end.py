@@ -30,7 +30,7 @@ from chaos.faults import (
 )
 from chaos.faults.base import BY_UNDO, NOTHING_LEFT
 from chaos.faults.containers import Place
-from chaos.faults.memory_hog import HOLD_S
+from chaos.faults.memory_hog import END_S
 from chaos.faults.support import own_end, reach
 from chaos.faults.targets import Targets
 from chaos.faults.undo.restore import heal, restore
@@ -269,7 +269,7 @@ def test_entries_with_and_without_an_end_of_their_own_are_executed(detail: dict[
 STAGING = Path(__file__).parents[3] / "docs/staging.md"
 ENDS = {
     "nothing is left to undo": NOTHING_LEFT,
-    f"ends by itself after {HOLD_S:g} s": MemoryHog.if_run_dies,
+    f"ends by itself after {END_S:g} s": MemoryHog.if_run_dies,
     f"ends by itself {own_end.OWN_END_S / 60:g} min after": ProcessHang.if_run_dies,
     "stays, unless the CronJob": BY_UNDO,
     "stays off, unless that CronJob has the command": NodeDown.if_run_dies,
