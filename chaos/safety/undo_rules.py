@@ -23,7 +23,10 @@ DNS_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0
 """A DNS-1123 subdomain, as the API server demands of names."""
 
 WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:/-]*")
-"""A process, a signal or a container's id: never an option, never a space."""
+"""A signal or a container's id: never an option, never a space."""
+
+PROCESS_NAME = re.compile(r"[A-Za-z0-9_(][A-Za-z0-9_.:/()@+=, -]*")
+"""A process: many name themselves in several words, as `nginx: worker`; nothing that a shell would read."""
 
 BACK_SIGNALS = ("USR1", "USR2", "HUP", "WINCH", "CONT")
 """Signals by which a process may be told to take something back: none that ends or stops every process."""
@@ -45,6 +48,10 @@ BOUNDS = ("minAvailable", "maxUnavailable")
 
 def _word(value: object) -> bool:
     return isinstance(value, str) and len(value) <= TEXT_MAX and WORD.fullmatch(value) is not None
+
+
+def _process(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= TEXT_MAX and PROCESS_NAME.fullmatch(value) is not None
 
 
 def _name(value: object) -> bool:
@@ -85,7 +92,7 @@ class Rule:
 
 
 def _processes(value: object) -> bool:
-    return value == "*" or _word(value)
+    return value == "*" or _process(value)
 
 
 def _port(value: object) -> bool:
@@ -93,7 +100,7 @@ def _port(value: object) -> bool:
 
 
 CONTAINER: Mapping[str, Callable[[object], bool]] = {"container": _name, "container_id": _word}
-PROCESS: Mapping[str, Callable[[object], bool]] = {**CONTAINER, "process": _word}
+PROCESS: Mapping[str, Callable[[object], bool]] = {**CONTAINER, "process": _process}
 NODE: Mapping[str, Callable[[object], bool]] = {"node": _name, "address": _address}
 
 LATER = ("own_end_s", "through")
@@ -154,7 +161,7 @@ def _numbers(process: str) -> str:
     if process == "*":
         return "-1"
     number, colon, _ = process.partition(":")
-    return number if colon and number.isdecimal() else f"$(pidof {process})"
+    return number if colon and number.isdecimal() else f"$(pidof {shlex.quote(process)})"
 
 
 def _objections(entry: UndoEntry, rule: Rule, namespace: str) -> Iterator[str]:

@@ -65,11 +65,14 @@ class Change:
         if reason := context.record(entry):
             return f"{action} {ref.name}: {reason}"
         done = context.executor.do(order)
-        if done.outcome == "fail" or (made := self._made(done)) == self.before:
+        made = self.before if done.outcome == "fail" else self._made(done)
+        if made != self.before:
+            context.learn(entry, made=made)
+            return ""
+        # After an answer that never came it may be changed yet: the heal looks again.
+        if done.outcome != "info":
             context.discard(entry)
-            return "" if done.outcome == "ok" else f"{action} {ref.name}: {done.reason}"
-        context.learn(entry, made=made)
-        return ""
+        return "" if done.outcome == "ok" else f"{action} {ref.name}: {done.reason}"
 
     def _expected(self, order: Mutation, wanted: Any) -> Any:
         """What the server would make of the part, with defaults filled in; where it does not say, what is wanted."""

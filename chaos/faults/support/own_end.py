@@ -14,7 +14,7 @@ from chaos.faults.context import FaultContext
 from chaos.objects.base import Ref
 from chaos.safety import UndoEntry
 from chaos.safety.undo_journal import UndoKind
-from chaos.safety.undo_rules import by_hand
+from chaos.safety.undo_rules import by_hand, refusal
 from chaos.wait import Ticker
 
 __all__ = ["BY_ITSELF", "IF_RUN_DIES", "OWN_END_S", "Guarded"]
@@ -49,9 +49,12 @@ class Guarded(Injection):
         return f"{', '.join(late)}: the fault may have ended by itself, as its end could not be put off" if late else ""
 
     def send(self, place: Place, process: str, name: str, *, back: str, kind: UndoKind) -> str:
-        """Record how a signal is taken back, and send it. Return why it did not reach every process that is meant."""
+        """Record how a signal is taken back, and send it. Return why it did not reach every process that is meant.
+
+        To a process that a later run would not know by its name none is sent: this run may be killed.
+        """
         entry = self.entry(kind, place, process=process, signal=back)
-        if reason := self.context.record(entry):
+        if reason := refusal(entry, self.context.namespace) or self.context.record(entry):
             return f"{place.pod.name}: {reason}"
         began = boot_s()
         sent = signal(self.context, place, process, name, back=back, after_s=OWN_END_S)

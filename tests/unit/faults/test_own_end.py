@@ -89,9 +89,9 @@ def host(monkeypatch: pytest.MonkeyPatch) -> Host:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A process with a name that nobody else has."""
-    name = f"gd-{secrets.token_hex(6)}"
+def engine(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[subprocess.Popen[bytes]]:
+    """A process with a name that nobody else has; it may begin otherwise."""
+    name = f"{getattr(request, 'param', 'gd-')}{secrets.token_hex(6)}"
     program = shutil.copy(shutil.which("sleep", path=os.defpath) or "sleep", tmp_path / name)
     with subprocess.Popen([program, "120"]) as process:
         try:
@@ -138,6 +138,15 @@ def test_a_hang_ends_though_nobody_comes_back(host: Host, engine: subprocess.Pop
     host.reachable = False
     until(lambda: _state(engine) == "S", deadline_s=30, awaited="the engine to go on by itself")
     assert "could not be put off" in hang.heal()
+
+
+@pytest.mark.parametrize("engine", ["g$;", "g`"], indirect=True)
+def test_what_no_later_run_would_take_back_is_not_done(host: Host, engine: subprocess.Popen[bytes]) -> None:
+    """The undo entry of a process with such a name is refused by whoever finds it: this run may be killed."""
+    context = context_of(host)
+    hang = hang_of(engine).inject(context)
+    assert "process cannot be" in hang.missed
+    assert (_state(engine), context.entries) == ("S", ())
 
 
 def test_a_hang_lasts_while_its_run_lives(

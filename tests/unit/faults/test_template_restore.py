@@ -7,9 +7,10 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from typing_extensions import override
 
 from chaos.cluster import DryRunExecutor, NullJournal, unrecorded_executor
-from chaos.cluster.transport import Answer
+from chaos.cluster.transport import Answer, Broken
 from chaos.faults import FaultContext
 from chaos.faults.context import UndoContext
 from chaos.faults.support.object_patch import Template
@@ -218,6 +219,33 @@ def test_an_entry_without_its_action_is_nothing_to_undo() -> None:
     with pytest.raises(pytest.fail.Exception):
         Template(context, CHAT).make(changed(env=NEW_ENV))
     assert [result for result, _ in undone(server)] == ["nothing"]
+    assert server.template == BEFORE
+
+
+class Slow(Server):
+    """One that does the first change after its client has given up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.late: list[Any] = []
+
+    @override
+    def call(self, method: str, path: str, *, query: Mapping[str, str], body: Any, **more: object) -> Answer:
+        if "/deployments/" not in path or "dryRun" in query or self.late:
+            return super().call(method, path, query=query, body=body, **more)
+        self.late = body
+        raise Broken("no answer")
+
+
+def test_what_the_server_does_after_its_client_gave_up_is_put_back() -> None:
+    """Nothing of it shows as it is looked at, so that its entry could be taken off as of what was never done."""
+    server = Slow()
+    context = context_on(server, log_on(server))
+    assert "no answer" in Template(context, CHAT).make(changed(env=NEW_ENV))
+    assert server.template == BEFORE
+    super(Slow, server).call("PATCH", "/deployments/chat", query={}, body=server.late)
+    assert server.template != BEFORE
+    assert heal(context) == ""
     assert server.template == BEFORE
 
 

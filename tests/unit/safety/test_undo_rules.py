@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
@@ -101,6 +102,9 @@ HOSTILE: Mapping[str, tuple[tuple[UndoKind, ...], Callable[[UndoEntry], UndoEntr
     "replicas in words": (("restore-part",), saying(before="0")),
     "an option for a process": (PROCESSES, saying(process="-1")),
     "every process": (PROCESSES, saying(process="")),
+    "a shell's process": (PROCESSES, saying(process="engine; touch x")),
+    "a shell's words for a process": (PROCESSES, saying(process="$(touch x)")),
+    "a line for a process": (PROCESSES, saying(process="engine\ntouch x")),
     "every process a signal": (("signal-process",), saying(process="*")),
     "another command": (("run-ready",), saying(ready=["rm", "-r", "/"])),
     "an option for where it is sent through": (PROCESSES, saying(through="--help")),
@@ -421,6 +425,17 @@ def test_changes_within_another_are_admitted() -> None:
     """As many of one part as a run writes down."""
     (left,) = find_left(cast("Any", Api(saying(wanted=1, also=[2] * 8)(GENUINE["restore-part"]))), None)
     assert (left.refused, len(left.entries)) == ((), 1)
+
+
+@pytest.mark.parametrize("kind", PROCESSES)
+@pytest.mark.parametrize("process", ["nginx: worker pr", "(sd-pam)", "VLLM::EngineCore"])
+def test_a_process_may_be_called_by_several_words(kind: UndoKind, process: str) -> None:
+    """As many call themselves; the command for people has them in quotes within quotes."""
+    (left,) = find_left(cast("Any", Api(saying(process=process)(GENUINE[kind]))), None)
+    assert left.refused == ()
+    (entry,) = left.entries
+    *_, script = shlex.split(entry.manual)
+    assert shlex.split(script.partition("$(pidof ")[2].removesuffix(")")) == [process]
 
 
 @pytest.mark.parametrize("kind", EVERY)
