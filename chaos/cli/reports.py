@@ -10,7 +10,7 @@ from reports import Report, read_facts, read_past, session_of, summarise, write_
 from reports.build.earlier_runs import FILE as PAST
 from reports.build.earlier_runs import laid_over
 from reports.build.session import FILE as SESSION
-from reports.build.session import SessionFacts, Unjudged
+from reports.build.session import SessionFacts, Unjudged, require_files
 from reports.page.screenshot import take_picture
 from reports.text.compare import Comparison, comparison
 
@@ -37,6 +37,7 @@ def load_report(run: Path) -> Report:
     """The report of a saved run; one that was not judged is shown as such. Raises `UsageError`."""
     if not (run / "trial.json").is_file():
         raise UsageError(f"{run} is neither a run folder nor a session", "name a folder below runs/")
+    require_files(run)
     history = load_history(run)
     verdict = read_verdict(run) if (run / "verdict.json").is_file() else unjudged(run)
     return summarise(history, verdict, run=run, past=read_past(run.resolve().parent / PAST))

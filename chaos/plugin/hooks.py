@@ -53,6 +53,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         options_of(config)
     if not given(config) or (run := options_of(config).rejudge) is None:
         return
+    _require_files(run)
     wanted = _saved_nodeid(run)
     kept = [item for item in items if scenario_id(item) == wanted]
     if not kept:
@@ -63,10 +64,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = kept
 
 
+def _require_files(run: Path) -> None:
+    from reports.build.session import require_files
+
+    try:
+        require_files(run)
+    except GamedayError as error:
+        raise pytest.UsageError(f"--gameday-rejudge {run}: {error}") from None
+
+
 def _saved_nodeid(run: Path) -> str:
     try:
         return str(json.loads((run / "trial.json").read_text())["nodeid"])
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise pytest.UsageError(f"--gameday-rejudge {run}: not a run folder ({error})") from None
 
 

@@ -22,7 +22,7 @@ from chaos.trial.environment import Environment
 from chaos.trial.replica_capacity import ReplicaCapacity
 from loadgen.profiles import Profile
 
-__all__ = ["LoadSettings", "Output", "ScenarioFacts", "TrialRequest", "trial_facts"]
+__all__ = ["LoadSettings", "Output", "ScenarioFacts", "TrialRequest", "table_in", "trial_facts"]
 
 CHECKOUT = Path(__file__).parents[2]
 """Where this package lies: our own checkout, or wherever it is installed."""
@@ -201,3 +201,9 @@ def _git_head() -> str:
     except (OSError, subprocess.SubprocessError):
         return ""
     return head.stdout.strip()
+
+
+def table_in(facts: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A part of saved facts that has parts of its own; empty where others wrote something else there."""
+    part = facts.get(name)
+    return part if isinstance(part, Mapping) else {}

@@ -49,7 +49,7 @@ from chaos.trial.data_readings import Data
 from chaos.trial.environment import Environment
 from chaos.trial.load_source import load_of
 from chaos.trial.replica_capacity import ReplicaCapacity, images_of
-from chaos.trial.request import Output, TrialRequest, trial_facts
+from chaos.trial.request import Output, TrialRequest, table_in, trial_facts
 from chaos.trial.roles import with_roles
 from chaos.trial.system_under_test import SystemUnderTest
 from chaos.trial.traffic import Traffic
@@ -129,14 +129,14 @@ def rejudge_trial(run: Path, spec: SystemSpec, output: Output) -> RunningTrial:
     `spec` stands in where the run has none that can be read.
     """
     facts = json.loads((run / "trial.json").read_text())
-    recorded = facts.get("system", {})
+    recorded = table_in(facts, "system")
     with suppress(UsageError):
         spec = SystemSpec.model_validate(facts.get("spec"))
     capacity = None
     with suppress(ValueError):  # runs from before loads were shares of one
         capacity = ReplicaCapacity.of_plain(facts.get("capacity"))
     # Runs from before it was recorded: what we deploy has one name for all.
-    budget = recorded.get("disruption_budget", recorded.get("workload", {}).get("name", ""))
+    budget = recorded.get("disruption_budget", table_in(recorded, "workload").get("name", ""))
     traffic = Traffic(None, None, profile="", origin="", url="", capacity=capacity)
     rng = random.Random(0)  # noqa: S311  # nothing is chosen
     ref, most = Ref("PodDisruptionBudget", "", budget), facts.get("at_once")

@@ -2,21 +2,36 @@
 
 import json
 import re
+import stat
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from chaos.errors import UsageError
 from chaos.history.writing.jsonl import write_private
 from reports.model.report import NO_NOTES, FollowUp, Report, TeamNotes
 
-__all__ = ["FILE", "Session", "SessionFacts", "Unjudged", "read_facts", "read_notes", "session_of", "write_facts"]
+__all__ = [
+    "FILE",
+    "Session",
+    "SessionFacts",
+    "Unjudged",
+    "read_facts",
+    "read_notes",
+    "require_files",
+    "session_of",
+    "write_facts",
+]
 
 NOTES_FILE = "notes.md"
 LENGTH_MAX = 20_000
 BOX = re.compile(r"^\s*[-*] \[( |x|X)\] (.+)$")
 OWNER = re.compile(r"(?<![\w@])@([\w.-]+)")
 FILE = "session.json"
+FILE_MOST_BYTES = 8 << 30
+"""All of a file is held in memory; those of an hour's trial have some hundred megabytes."""
+
 ORDER = {"FAIL": 0, "UNKNOWN": 1, "PASS": 2}
 
 
@@ -86,6 +101,19 @@ def read_facts(folder: Path) -> SessionFacts:
         runs=tuple(saved["runs"]),
         unjudged=tuple(Unjudged(one["nodeid"], one["reason"]) for one in saved["unjudged"]),
     )
+
+
+def require_files(run: Path) -> None:
+    """Raise `UsageError` where evidence of a run folder, which others may have written, is no file that a trial writes.
+
+    A link may lead to a file of this host, or to what has no end, as a device or a pipe; and a file may be of holes.
+    """
+    for path in sorted(run.rglob("*.json*")):
+        found = path.lstat()
+        is_file = stat.S_ISREG(found.st_mode)
+        if not is_file or found.st_size > FILE_MOST_BYTES:
+            why = f"{found.st_size >> 30} GiB long" if is_file else "no file"
+            raise UsageError(f"{path} is {why}, as no trial writes it", "see where the run folder came from")
 
 
 def read_notes(folder: Path) -> TeamNotes:

@@ -43,6 +43,39 @@ def test_a_scenario_that_never_judges_fails(pytester: pytest.Pytester, saved: Pa
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
+def test_a_saved_run_of_links_is_not_read(pytester: pytest.Pytester, saved: Path) -> None:
+    """What others hand over may lead to what has no end."""
+    (saved / "requests.jsonl").symlink_to("/dev/zero")
+    pytester.makepyfile(test_scenario=SCENARIO.format(end="trial.judge(Recovered())"))
+    result = pytester.runpytest("--gameday-rejudge", str(saved))
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*requests.jsonl is no file, as no trial writes it*"])
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        "[]",
+        "7",
+        "[" * 100_000,
+        json.dumps({**TRIAL, "system": 5}),
+        json.dumps({**TRIAL, "system": {"workload": 5}}),
+        json.dumps({**TRIAL, "capacity": [1]}),
+    ],
+    ids=["a list", "a number", "deep", "a number for a system", "a number for a workload", "a list for a capacity"],
+)
+def test_a_saved_run_of_another_shape_is_told_in_words(pytester: pytest.Pytester, saved: Path, facts: str) -> None:
+    """Without a traceback, whoever wrote it."""
+    (saved / "trial.json").write_text(facts)
+    pytester.makepyfile(test_scenario=SCENARIO.format(end="trial.judge(Recovered())"))
+    result = pytester.runpytest("--gameday-rejudge", str(saved))
+    assert result.ret in (pytest.ExitCode.USAGE_ERROR, pytest.ExitCode.TESTS_FAILED)
+    for out in (result.stdout, result.stderr):
+        out.no_fnmatch_line("*Traceback*")
+        out.no_fnmatch_line("*Error: '*")
+        out.no_fnmatch_line("*/chaos/*.py:*")
+
+
 def test_a_saved_run_without_evidence_is_unknown(pytester: pytest.Pytester, saved: Path) -> None:
     """Judging an empty record again ends in UNKNOWN, writes the verdict and the report, and names the replay."""
     pytester.makepyfile(test_scenario=SCENARIO.format(end="trial.judge(Recovered())"))

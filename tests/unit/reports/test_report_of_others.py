@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,9 @@ import report_histories as made
 from run_folders import Folder
 
 from chaos.cli.reports import redraw
+from chaos.errors import UsageError
 from reports import SessionFacts, append, read_past, summarise, write_facts
-from reports.build.session import read_notes
+from reports.build.session import read_notes, require_files
 
 
 def run_folder(path: Path) -> Path:
@@ -62,3 +64,26 @@ def test_a_line_of_another_shape_stops_no_trial(odd: dict[str, object], tmp_path
     with path.open("a") as file:
         file.write(json.dumps({**line, "run": "odd", **odd}) + "\n" + "[" * 100_000 + "\n")
     assert [one.run for one in read_past(path)] == [line["run"]]
+
+
+@pytest.mark.parametrize("name", ["requests.jsonl", "trial.json", "roles/router/watch.jsonl"])
+@pytest.mark.parametrize("kind", ["a link", "a pipe", "holes"])
+def test_evidence_that_is_no_file_is_not_read(tmp_path: Path, name: str, kind: str) -> None:
+    """An archive may hold links to what never ends, and files of holes: reading them would end this process."""
+    run = run_folder(tmp_path / "theirs")
+    path = run / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    if kind == "a link":
+        (tmp_path / "mine").write_text("{}")
+        path.symlink_to(tmp_path / "mine")
+    elif kind == "a pipe":
+        os.mkfifo(path)
+    else:
+        path.touch()
+        os.truncate(path, 9 << 30)
+    told = "9 GiB long" if kind == "holes" else "neither a run folder|is no file"
+    with pytest.raises(UsageError, match=told):
+        redraw(run)
+    with pytest.raises(UsageError, match=r"9 GiB long|is no file"):
+        require_files(run)
