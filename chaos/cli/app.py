@@ -17,7 +17,7 @@ from chaos.cli.setup import init_command, rbac_command
 from chaos.cli.undo import status_command, undo_command
 from chaos.cli.upgrade.command import upgrade_check_command
 from chaos.errors import GamedayError, UsageError, one_line
-from chaos.history.writing.redaction import without_secrets
+from chaos.history.writing.redaction import redacted_message
 from chaos.lab import Lab
 from chaos.lab.addons.catalogue import ADDONS
 from chaos.lab.bring_up import prepare
@@ -61,7 +61,7 @@ def main() -> None:
     try:
         app()
     except GamedayError as error:
-        print(f"gameday: {without_secrets(str(error))}", file=sys.stderr)  # noqa: T201  # a command speaks on its streams
+        print(f"gameday: {redacted_message(str(error))}", file=sys.stderr)  # noqa: T201  # a command speaks on its streams
         sys.exit(error.exit_code)
 
 

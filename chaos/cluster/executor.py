@@ -106,11 +106,13 @@ def _definite(status: Mapping[str, Any] | None) -> bool:
     return status.get("reason", "") not in _UNKNOWN_REASONS or _TWO_BUDGETS in status.get("message", "")
 
 
+DIGITS_MAX = 10
+
+
 def _retry_after_s(answer: Answer) -> float | None:
-    try:
-        return float(answer.headers["retry-after"])
-    except (KeyError, ValueError):
-        return None
+    """How many seconds the server asks to be left alone; None where it says no such number, as `nan`, -1 or a date."""
+    asked = answer.headers.get("retry-after", "").strip()
+    return float(asked) if asked.isascii() and asked.isdigit() and len(asked) < DIGITS_MAX else None
 
 
 DRY_RUN = "dry_run: nothing was done"

@@ -99,7 +99,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, o
         if ready is not None:
             ready.trial.stop(_in_words(error))
         if isinstance(error, NotAllowed) and not options_of(pyfuncitem.config).require_consent:
-            pytest.skip(_without_secrets(str(error)))
+            pytest.skip(_without_secrets(error))
         raise
     if ready is not None and ready.trial.judgement is None:
         raise NotProven("the scenario returned without trial.judge(…): nothing was claimed, so nothing is proved")
@@ -119,14 +119,16 @@ def pytest_runtest_makereport(
     """Show our own errors as the sentences that they are, without a traceback, nor a secret in the cluster's words."""
     report = yield
     if call.excinfo is not None and isinstance(call.excinfo.value, NotProven | GamedayError):
-        report.longrepr = f"{type(call.excinfo.value).__name__}:\n{_without_secrets(str(call.excinfo.value))}"
+        report.longrepr = f"{type(call.excinfo.value).__name__}:\n{_without_secrets(call.excinfo.value)}"
     return report
 
 
-def _without_secrets(text: str) -> str:
-    from chaos.history.writing.redaction import without_secrets
+def _without_secrets(error: BaseException) -> str:
+    """An error in words, of which those of the cluster may quote a command; what is not proved quotes the record."""
+    from chaos.history.writing.redaction import redacted_message, without_secrets
 
-    return str(without_secrets(text))
+    text = str(error)
+    return redacted_message(text) if isinstance(error, GamedayError) else str(without_secrets(text))
 
 
 @pytest.hookimpl(trylast=True)

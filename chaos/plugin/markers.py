@@ -18,7 +18,7 @@ from chaos.faults.permissions import (
     deploying_rights,
 )
 from chaos.faults.scenario_analysis import activities_of, raises_load
-from chaos.history.writing.redaction import without_secrets
+from chaos.history.writing.redaction import redacted_message
 from chaos.plugin.room import lacks_of_room, room_here
 from chaos.plugin.spec_fields import deployed_fields, wanted_fields
 from chaos.system import SystemSpec
@@ -89,7 +89,7 @@ def skip_refused(objections: Iterable[str], *, require_consent: bool) -> None:
 
 
 def _skip(lacks: Iterable[str]) -> None:
-    pytest.skip(one_line(str(without_secrets("; ".join(dict.fromkeys(lacks))))))
+    pytest.skip(one_line(redacted_message("; ".join(dict.fromkeys(lacks)))))
 
 
 def lacks_of_adopted(

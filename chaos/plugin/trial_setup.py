@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from chaos.errors import GamedayError
-from chaos.history.writing.redaction import redacted_words, without_secrets
+from chaos.history.writing.redaction import redacted_message, redacted_words
 from chaos.plugin.capacity import with_capacity
 from chaos.plugin.markers import adopted_for, answering, load_for, manifests_for, may_deploy, profile_for, refuse_unmet
 from chaos.plugin.options import Options, options_of
@@ -45,7 +45,7 @@ def environment(config: pytest.Config) -> Iterator[Environment]:
             with _opened(config, options_of(config)) as opened:
                 yield opened
         except GamedayError as error:
-            pytest.exit(str(without_secrets(str(error))), returncode=int(pytest.ExitCode.USAGE_ERROR))
+            pytest.exit(redacted_message(str(error)), returncode=int(pytest.ExitCode.USAGE_ERROR))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ class StopCondition(ABC):
 
     def __init__(self, name: str, *, every_s: float, asks: bool = True, answer_first: bool = False) -> None:
         self.started = False
-        self._every_s, self._asks, self._objection = every_s, asks, ""
+        self._name, self._every_s, self._asks, self._objection = name, every_s, asks, ""
         self._answer_first = answer_first
         self._ticker = Ticker(self._look, period_s=every_s, name=name, at_once=not answer_first)
 
@@ -41,4 +41,9 @@ class StopCondition(ABC):
         self._ticker.stop(wait_s=self._every_s + 1)
 
     def _look(self) -> None:
-        self._objection = self._objection or self.ask()
+        if self._objection:
+            return
+        try:
+            self._objection = self.ask()
+        except Exception as error:  # noqa: BLE001  # a thread that died would be taken for one that has no objection
+            self._objection = f"nobody can tell whether {self._name} objects: {type(error).__name__}: {error}"

@@ -99,6 +99,17 @@ OURS = replace(UNNAMED, idempotent=True)
 OK = Done("ok", 200)
 LOST = Done("info", reason="the connection broke")
 UNREACHED = Done("fail", reason="cannot be reached")
+
+
+@pytest.mark.parametrize(
+    "asked", ["nan", "inf", "-5", "1e9", "0x1", "٣", "9" * 400, "", "Wed, 21 Oct 2015 07:28:00 GMT"]
+)
+def test_a_wait_that_is_none_is_not_heeded(asked: str) -> None:
+    """A drain would ask for evictions without any rest: `nan` is over no bound, and below none."""
+    assert judged(Answer(429, b"{}", {"retry-after": asked})).retry_after_s is None
+    assert judged(Answer(429, b"{}", {"retry-after": " 7 "})).retry_after_s == 7.0
+
+
 BUSY = Done("fail", 429, reason="429 too many requests", retry_after_s=1.0)
 AWAY = Done("fail", 503, reason="503 unable")
 GONE = Done("fail", 404, reason="404 not found")

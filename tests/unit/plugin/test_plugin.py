@@ -100,17 +100,25 @@ def test_junit_has_a_property_for_each_finding(pytester: pytest.Pytester, saved:
 
 
 REFUSED = """
-from chaos.errors import {error}
+from chaos.errors import NotProven, {error}
 from chaos.plugin import markers
 
 CANARY = "sk-canary-" + "1234567890abcdef"
 TOLD = f"403 denied: https://u:{{CANARY}}@hub/v2?sig={{CANARY}} with Bearer {{CANARY}}"
+COMMAND = "exec failed: serve --api-key hunter" + "2x"
 
 def test_claim():
     raise {error}(TOLD)
 
 def test_lacks():
     markers._skip([TOLD])
+
+def test_command():
+    if {error} is not NotProven:  # its words are those of the record
+        raise {error}(COMMAND)
+
+def test_lacks_a_command():
+    markers._skip([COMMAND])
 """
 
 
@@ -122,6 +130,7 @@ def test_our_errors_quote_no_secret_of_the_cluster(pytester: pytest.Pytester, er
     told = result.stdout.str() + result.stderr.str() + (pytester.path / "junit.xml").read_text()
     assert told.count("redacted@hub") >= 4
     assert "sk-canary-1234567890abcdef" not in told
+    assert "hunter2x" not in told
 
 
 MEASURES = """

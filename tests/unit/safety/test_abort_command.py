@@ -4,8 +4,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typing_extensions import override
 
 from chaos.safety.abort_command import AbortCommand
+from chaos.safety.stop_condition import StopCondition
 from chaos.wait import until
 
 EVERY_S = 0.2
@@ -30,6 +32,26 @@ def test_whatever_is_not_a_yes_is_a_no(command: list[str], words: str) -> None:
     with AbortCommand(command, every_s=EVERY_S if "sleep" in str(command) else 5) as abort:
         until(lambda: abort.objection, deadline_s=20, awaited="an objection")
     assert words in abort.objection
+
+
+class Odd(StopCondition):
+    """A question whose second answer nobody can read."""
+
+    asked = 0
+
+    @override
+    def ask(self) -> str:
+        self.asked += 1
+        if self.asked > 1:
+            raise ValueError("no such answer")
+        return ""
+
+
+def test_a_question_that_fails_stops_the_run() -> None:
+    """Its thread would end unseen, and the last answer be taken for the present one."""
+    with Odd("the owner", every_s=0.05) as odd:
+        until(lambda: odd.objection, deadline_s=20, awaited="an objection")
+    assert odd.objection == "nobody can tell whether the owner objects: ValueError: no such answer"
 
 
 def test_a_no_does_not_tell_the_command_s_password() -> None:
