@@ -31,6 +31,9 @@ CONNECTIONS_KEPT = 64
 
 ANSWER_S = 5.0
 
+PARTS_MAX = 200_000
+"""Of a kubeconfig, those behind aliases among them: a few lines of YAML can stand for more than memory holds."""
+
 SYSTEM = "kube-system"
 """The namespace whose UID tells clusters apart."""
 
@@ -152,6 +155,12 @@ def _parsed(file: Path) -> dict[str, Any]:
         raise UsageError(f"the kubeconfig {file} cannot be read: {yaml_reason(error)}") from None
     if not isinstance(config, dict):
         raise UsageError(f"{file} is no kubeconfig", "name the file that kubectl uses")
+    left, parts = [config], 0
+    while left:
+        one, parts = left.pop(), parts + 1
+        if parts > PARTS_MAX:
+            raise UsageError(f"the kubeconfig {file} cannot be used: it has more than {PARTS_MAX} parts")
+        left += one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
     return config
 
 

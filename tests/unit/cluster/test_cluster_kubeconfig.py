@@ -55,6 +55,23 @@ def test_a_file_that_cannot_be_used_is_refused_in_words(
     assert "\n" not in refused.value.what
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 9)}]\n" for n in range(12)),
+        "a: &a [*a, *a]\n",
+    ],
+    ids=["lists of lists", "a list of itself"],
+)
+def test_a_file_that_stands_for_more_than_memory_holds_is_refused(tmp_path: Path, text: str) -> None:
+    """The package writes what it finds into its errors, aliases and all."""
+    (tmp_path / "config").write_text(
+        f"{text}contexts: [{{name: staging, context: *a{'11' if 'a11' in text else ''}}}]\n"
+    )
+    with pytest.raises(UsageError, match="more than 200000 parts"):
+        connect(kubeconfig=tmp_path / "config", context="staging")
+
+
 def test_the_generator_is_given_the_same_token() -> None:
     """A token of the kubeconfig is handed on as the header that carries it."""
     configuration = Configuration(api_key={"BearerToken": "Bearer abc"})
