@@ -112,11 +112,30 @@ def _debug_container(context: FaultContext, pod: PodView, place: Place) -> Place
     for name in ours:
         if _runs(pod, name):
             return replace(place, through=name)
-    told_apart = hashlib.sha256(f"{place.container_id} {len(ours)}".encode()).hexdigest()[:8]
-    name = f"{DEBUG_NAME}{told_apart}"
+    # One that is to come, e.g. for want of its image, cannot be removed: another beside it would stay as well.
+    name = next((one for one in ours if not _state(pod, one).get("terminated")), "")
+    if not name:
+        name = f"{DEBUG_NAME}{hashlib.sha256(f'{place.container_id} {len(ours)}'.encode()).hexdigest()[:8]}"
+        if why := _added(context, pod, place, name):
+            return why
+
+    def runs() -> bool:
+        now = pod_of(context, place.pod)
+        return now is not None and _runs(now, name)
+
+    try:
+        until(runs, deadline_s=DEBUG_S, awaited=f"ephemeral container {name}")
+    except TimedOut:
+        why = _waits(pod_of(context, place.pod), name)
+        return f"{pod.name}: ephemeral container {name} does not run{why}; it cannot be removed, and goes with the pod"
+    return replace(place, through=name)
+
+
+def _added(context: FaultContext, pod: PodView, place: Place, name: str) -> str:
+    """Have an ephemeral container of that name added. Return an empty string, or why it is not."""
     made = {
         "name": name,
-        "image": image,
+        "image": context.infrastructure.own.debug_image,
         "command": ["sh", "-c", f"sleep {DEBUG_LASTS_S}"],
         "targetContainerName": place.container,
         # Only who is the same user, or root, may send its processes signals; and what policy lets that one be, it is.
@@ -131,19 +150,7 @@ def _debug_container(context: FaultContext, pod: PodView, place: Place) -> Place
         fault=context.fault,
     )
     done = context.executor.do(patch)
-    if done.outcome != "ok":
-        return f"{pod.name}: no ephemeral container could be added: {done.reason}"
-
-    def runs() -> bool:
-        now = pod_of(context, place.pod)
-        return now is not None and _runs(now, name)
-
-    try:
-        until(runs, deadline_s=DEBUG_S, awaited=f"ephemeral container {name}")
-    except TimedOut:
-        why = _waits(pod_of(context, place.pod), name)
-        return f"{pod.name}: ephemeral container {name} does not run{why}; it cannot be removed, and goes with the pod"
-    return replace(place, through=name)
+    return "" if done.outcome == "ok" else f"{pod.name}: no ephemeral container could be added: {done.reason}"
 
 
 def _ephemeral(pod: PodView) -> list[Mapping[str, Any]]:

@@ -400,9 +400,12 @@ def test_a_container_beside_that_does_not_come_is_told_with_why(monkeypatch: pyt
     """It cannot be taken away again."""
     pod = Pod()
     pod.beside = "waiting"
-    missed = ProcessHang(ONE).inject(made(monkeypatch, Infrastructure(own=OwnMeans(debug_image="x:1")), pod)).missed
+    context = made(monkeypatch, Infrastructure(own=OwnMeans(debug_image="x:1")), pod)
+    missed = ProcessHang(ONE).inject(context).missed
     assert "ErrImagePull" in missed
     assert "cannot be removed" in missed
+    assert ProcessHang(ONE).inject(context).missed == missed
+    assert len(pod.patched) == 1, "each would stay until its pod goes"
 
 
 FAULTS: dict[str, Fault] = {
