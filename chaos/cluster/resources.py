@@ -16,6 +16,7 @@ __all__ = [
     "proxy_path",
     "ref_of",
     "resource_of",
+    "segment",
     "selector_of",
     "served_kind",
 ]
@@ -54,12 +55,12 @@ class Kind:
         """
         words = [("/apis/" if self.group else "/api/") + self.api_version]
         if self.namespaced and namespace:
-            words += ["namespaces", _segment(namespace)]
-        words += [_segment(word) for word in (self.plural, name, subresource) if word]
+            words += ["namespaces", segment(namespace)]
+        words += [segment(word) for word in (self.plural, name, subresource) if word]
         return "/".join(words)
 
 
-def _segment(word: str) -> str:
+def segment(word: str) -> str:
     """One step of a path. A name may come from where others write, and `..` in it would lead to another object.
 
     No object has such a name (`IsValidPathSegmentName`, apimachinery); after `?` or `#` the path would be over.
@@ -170,7 +171,7 @@ def served_kind(read: Served, name: str) -> tuple[Kind, frozenset[str]]:
     naming the resource that may have been meant.
     """
     word, _, group = name.partition(".")
-    versions = _versions(read(f"/apis/{group}")) if group else ()
+    versions = _versions(read(f"/apis/{segment(group)}")) if group else ()
     meant = ""
     for version in versions:
         resources = (read(f"/apis/{version}") or {}).get("resources") or ()

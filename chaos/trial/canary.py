@@ -239,9 +239,12 @@ def canary_of(context: TrialContext, profile: Profile) -> Iterator[Canary | None
     ended = threading.Event()
 
     def look() -> None:
-        while not ended.wait(LOOK_S):
-            objects = context.recorder.objects
-            canary.aim(targets(objects("EndpointSlice"), objects("Service"), system, context.pods()))
+        objects = context.recorder.objects
+        try:
+            while not ended.wait(LOOK_S):
+                canary.aim(targets(objects("EndpointSlice"), objects("Service"), system, context.pods()))
+        except Exception as error:  # noqa: BLE001  # unnoticed, replicas would not be asked and nobody know
+            canary.failure = HarnessBroken(f"the canary asks nobody else: {error!r}"[:500])
 
     looking = threading.Thread(target=look, name="canary", daemon=True)
     looking.start()

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlencode
 
 from typing_extensions import override
 
-from chaos.cluster.resources import KINDS, served_kind
+from chaos.cluster.resources import KINDS, segment, served_kind
 from chaos.cluster.transport import Answer
 from chaos.cluster.watch.metrics_sampler import ANSWER_S, ODD, Sampler
 from chaos.errors import ClusterRefused, UsageError
@@ -52,7 +52,7 @@ class Question:
         root = f"/apis/{version}/namespaces/{self.namespace}"
         if self.metric.type == "Pods":
             return _with(f"{root}/pods/*/{metric}", labelSelector=self.pods, metricLabelSelector=narrowed)
-        kind, name = self.metric.described
+        kind, name = self.metric.described[0], segment(self.metric.described[1])
         place = f"/apis/{version}/namespaces/{name}/metrics" if kind == "Namespace" else f"{root}/{resource}/{name}"
         return _with(f"{place}/{metric}", metricLabelSelector=narrowed)
 

@@ -139,3 +139,20 @@ def test_an_api_that_does_not_answer_is_evidence(tmp_path: Path, answer: Any, wo
     assert words in line["error"]
     samples, _ = read_metric_values(tmp_path / "custom-metrics.jsonl")
     assert samples[0].error == line["error"]
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        {**ON_SERVICE, "name": "../../../../api/v1/secrets"},
+        {**ON_SERVICE, "name": "chat?watch=true"},
+        {**ON_ROLLOUT, "apiVersion": "x.example/../../api/v1/secrets?a=/v1"},
+        {**ON_ROLLOUT, "kind": "Rollout.x/../../../api/v1/secrets"},
+    ],
+    ids=["a path", "a query", "a path for a group", "a path for a kind"],
+)
+def test_what_an_autoscaler_names_leads_nowhere_else(tmp_path: Path, described: dict[str, str]) -> None:
+    """Whoever may write one has nothing read by it but metrics."""
+    wire, (line,) = once(tmp_path, {"/apis/custom.metrics.k8s.io": GROUP}, on(described))
+    assert "error" in line
+    assert set(wire.paths) <= {"/apis/custom.metrics.k8s.io"}

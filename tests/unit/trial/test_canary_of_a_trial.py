@@ -11,12 +11,14 @@ import pytest
 from canary_server import CHAT, asking
 
 from chaos.clock import Clock
+from chaos.errors import HarnessBroken
 from chaos.faults import Fault
 from chaos.history.reading.canary_log import read_canary
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
 from chaos.trial.canary import canary_of, victims_held
 from chaos.trial.context import TrialContext
+from chaos.wait import until
 from loadgen.profiles import HttpProfile
 
 
@@ -66,6 +68,17 @@ def test_a_request_that_cannot_be_sent_is_said_in_the_record(tmp_path: Path) -> 
     read, _ = read_canary(tmp_path / "canary.jsonl")
     assert read is not None
     assert "no JSON" in read.refused
+
+
+def test_a_canary_that_aims_no_more_says_so(tmp_path: Path) -> None:
+    """Its thread would end unseen, and replicas that come later be asked nothing."""
+    ground = Ground(tmp_path, None, may=True)
+    ground.recorder = SimpleNamespace(objects=lambda _: 1 / 0)
+    with canary_of(cast("TrialContext", ground), CHAT) as canary:
+        assert canary is not None
+        until(lambda: canary.failure, deadline_s=10, awaited="the failure")
+        with pytest.raises(HarnessBroken, match="the canary asks nobody else: ZeroDivisionError"):
+            canary.finish()
 
 
 @pytest.mark.parametrize(
