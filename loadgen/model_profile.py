@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from loadgen.behaviour import chance_of
-from loadgen.profile_base import PATH, Draw, Profile, Request, Texts
+from loadgen.profile_base import Draw, Profile, Request, Texts, is_path
 from loadgen.prompts import Length, Prefixes
 
 __all__ = ["ModelProfile"]
@@ -33,7 +33,7 @@ class ModelProfile(Profile):
         self._require(bool(self.model), "model", "names no model")
         given = bool(self.prompts) and all(prompt.strip() for prompt in self.prompts)
         self._require(given, "prompts", "is not one or more texts")
-        self._require(bool(PATH.fullmatch(self.path)), "path", "is not a path that begins with / (percent-encode it)")
+        self._require(is_path(self.path), "path", "is not a path that begins with / and has no .. (percent-encode it)")
 
     def text(self, texts: Texts, draw: Draw, part: int = 0) -> str:
         """One text of a request; `part` counts those of a batch."""

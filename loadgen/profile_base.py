@@ -18,13 +18,19 @@ from loadgen.nonces import Nonces
 from loadgen.prompts import Words
 from loadgen.shapes.base import Size
 
-__all__ = ["PATH", "TOKEN", "Draw", "Profile", "Request", "Texts"]
+__all__ = ["TOKEN", "Draw", "Profile", "Request", "Texts", "is_path"]
 
 TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
-PATH = re.compile(r"/[^\x00-\x20\x7f-\U0010ffff]*")
+_PATH = re.compile(r"/[^\x00-\x20\x7f-\U0010ffff]*")
+_UPWARDS = re.compile(r"(?i)/(?:\.|%2e){1,2}(?:[/?#]|$)")
 _OURS = frozenset({"connection", "content-length", "transfer-encoding", "expect", "accept-encoding", "upgrade"})
 _SECRET = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"})
+
+
+def is_path(text: str) -> bool:
+    """Whether it is sent as it stands: behind an API server's proxy, `..` would lead to other objects of the API."""
+    return bool(_PATH.fullmatch(text)) and not _UPWARDS.search(text.partition("?")[0])
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from chaos.errors import UsageError
 from loadgen.answers import Answer, ChatAnswer, ChatStream, CompletionAnswer, CompletionStream, PlainAnswer
 from loadgen.behaviour import Conversation, Disconnects, Retries, chance_of
 from loadgen.model_profile import ModelProfile
-from loadgen.profile_base import PATH, TOKEN, Draw, Profile, Request, Texts
+from loadgen.profile_base import TOKEN, Draw, Profile, Request, Texts, is_path
 from loadgen.prompts import Length, Prefixes
 from loadgen.shapes.trace_files import read_lengths
 from loadgen.vector_answers import EmbeddingsAnswer, RerankAnswer
@@ -63,7 +63,7 @@ class HttpProfile(Profile):
     def __post_init__(self) -> None:
         Profile.__post_init__(self)
         self._require(bool(TOKEN.fullmatch(self.method)), "method", "is not an HTTP method")
-        self._require(bool(PATH.fullmatch(self.path)), "path", "is not a path that begins with / (percent-encode it)")
+        self._require(is_path(self.path), "path", "is not a path that begins with / and has no .. (percent-encode it)")
         statuses_ok = bool(self.expect_status) and all(200 <= status <= 599 for status in self.expect_status)
         self._require(statuses_ok, "expect_status", "is not one or more statuses from 200 to 599")
 

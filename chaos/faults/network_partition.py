@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from typing_extensions import override
 
 from chaos.cluster import DRY_RUN, mutations, path_of
-from chaos.errors import ClusterRefused, TimedOut
+from chaos.errors import ClusterRefused, TimedOut, UsageError
 from chaos.faults.base import Injection, TargetedFault, each
 from chaos.faults.context import FaultContext
 from chaos.faults.infrastructure import PodNetwork
@@ -17,6 +17,7 @@ from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry
 from chaos.safety.undo_journal import OURS
 from chaos.wait import until
+from loadgen.profile_base import is_path
 
 __all__ = ["NetworkPartition"]
 
@@ -55,6 +56,10 @@ class NetworkPartition(TargetedFault):
     silent: ClassVar[bool] = True
 
     path: str = "/"
+
+    def __post_init__(self) -> None:
+        if not is_path(self.path):
+            raise UsageError(f"NetworkPartition.path: {self.path!r} is not a path that begins with / and has no ..")
 
     @property
     @override

@@ -8,6 +8,7 @@ from chaos.errors import one_line
 from chaos.system import SystemSpec
 from chaos.system.adopt.answering import Answering
 from chaos.system.adopt.find import Adopted
+from loadgen.profile_base import is_path
 
 __all__ = ["file_text"]
 
@@ -102,7 +103,7 @@ def _traffic(spec: SystemSpec, answering: Answering) -> Iterator[str]:
         prompts = f"prompts = {_toml(PROMPTS)}, max_tokens = {TOKENS}"
         yield f"request = {{ model = {_toml(answering.model)}, {prompts}{named} }}  # your users' prompts say more"
     else:
-        path = next((probe.path for probe in (spec.readiness, spec.liveness) if probe), "/")
+        path = next((one.path for one in (spec.readiness, spec.liveness) if one and is_path(one.path)), "/")
         named = f", replica_header = {_toml(answering.replica_header)}" if answering.replica_header else ""
         yield "# profiles: http, openai-chat, openai-completions, openai-embeddings, rerank; the last four ask with"
         yield '# {model = "…", prompts = ["…"]}, see docs/load.md'

@@ -18,6 +18,7 @@ from chaos.system.adopt.find import Adopted, adopt
 from chaos.system.deploy.manifest_folder import read_manifests
 from chaos.trial.config import GamedayConfig, read_config
 from chaos.trial.config_template import file_text
+from loadgen.profile_base import is_path
 
 LABELS = {"app": "chat"}
 HEALTH = {"httpGet": {"path": "/ready", "port": 8000}}
@@ -183,9 +184,12 @@ def test_a_path_of_the_cluster_writes_no_line_of_the_file(path: str, tmp_path: P
     assert read.safety.pods_max == max(1, spec.losses_tolerated)
 
 
-@pytest.mark.parametrize("text", [*PATHS, *HOSTILE, 'x"\n[safety]\nabort = ["touch", "x"]\n#'])
+@pytest.mark.parametrize("text", [*PATHS, *HOSTILE, '/x"]=\\', 'x"\n[safety]\nabort = ["touch", "x"]\n#'])
 def test_no_word_of_the_cluster_writes_a_line_of_the_file(text: str, tmp_path: Path) -> None:
-    """Contexts, names of every kind, probes' paths and claims: each is a value of its own key, or of a comment."""
+    """Contexts, names of every kind, probes' paths and claims: each is a value of its own key, or of a comment.
+
+    What is no path that could be asked is not proposed as one.
+    """
     service = found(tmp_path, HPA)
     volume = SimpleNamespace(mount_path="/data", claim=text, storage="")
     changes = {"volumes": (volume,), "readiness": SimpleNamespace(path=text)}
@@ -201,7 +205,7 @@ def test_no_word_of_the_cluster_writes_a_line_of_the_file(text: str, tmp_path: P
     assert read["cluster"] == {"context": text, "uid": text}
     names = ("namespace", "deployment", "service", "disruption_budget", "autoscaler")
     assert read["system"] == dict.fromkeys(names, text) | {"port": 80, "tolerance": read["system"]["tolerance"]}
-    assert read["traffic"] == {"profile": "http", "request": {"path": text}}
+    assert read["traffic"] == {"profile": "http", "request": {"path": text if is_path(text) else "/"}}
     assert (read.keys(), read["safety"].keys()) == (
         {"cluster", "system", "traffic", "slo", "safety"},
         {"pods_max", "nodes_max"},

@@ -2,21 +2,28 @@
 
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from chaos.cluster import ClusterFacts
+from chaos.errors import UsageError
+from chaos.faults import NetworkPartition
+from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.system import System, SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.spec.parts import Volume
 from chaos.trial.config import read_config
 from chaos.trial.config_template import file_text
+from loadgen.profiles import HttpProfile
 
 FACTS = ClusterFacts("staging", "https://x", "1.33", "3f0c", ())
 
 
-def text_for(*volumes: Volume) -> str:
+def text_for(*volumes: Volume, **fields: object) -> str:
     """The file for a service with these volumes."""
-    spec = SystemSpec(name="chat", image="i").model_copy(update={"volumes": volumes})
+    spec = SystemSpec(name="chat", image="i").model_copy(update={"volumes": volumes, **fields})
     workload = Ref("Deployment", "llm", "chat")
     system = System(spec, "llm", {"app": "chat"}, workload, "chat", 80, "", {}, 0, (workload,))
     return file_text(Adopted(system, {}, ()), FACTS, "")
@@ -34,6 +41,19 @@ def test_claims_are_proposed_and_the_file_is_read_as_it_is(tmp_path: Path) -> No
     file.write_text(text_for(shared))
     assert read_config(file).system.data == ()
     assert tomllib.loads(line.removeprefix("# "))["data"] == ["/models/…", "/cache/…"]
+
+
+@pytest.mark.parametrize("path", ["/../../../../../api/v1/namespaces", "/a/%2E%2e/b", "/..", "no path", "/two words"])
+def test_a_path_of_a_probe_that_leads_elsewhere_is_not_proposed(tmp_path: Path, path: str) -> None:
+    """Whoever deployed the service would have the suite's own token read other objects of the API."""
+    probe = SimpleNamespace(path=path)
+    (file := tmp_path / "gameday.toml").write_text(text_for(readiness=probe, liveness=SimpleNamespace(path="/live")))
+    assert read_config(file).traffic.request["path"] == "/live"
+    with pytest.raises(UsageError, match="is not a path that begins with / and has no"):
+        HttpProfile(path=path)
+    with pytest.raises(UsageError, match="is not a path that begins with / and has no"):
+        NetworkPartition(Targets("nobody", ()), path=path)
+    assert HttpProfile(path="/a/..b?next=/../c").path == "/a/..b?next=/../c"
 
 
 def test_without_claims_nothing_is_proposed() -> None:
