@@ -8,7 +8,7 @@ from chaos.errors import one_line
 from chaos.system import SystemSpec
 from chaos.system.adopt.answering import Answering
 from chaos.system.adopt.find import Adopted
-from loadgen.profile_base import is_path
+from loadgen.profile_base import TOKEN, is_path
 
 __all__ = ["file_text"]
 
@@ -97,14 +97,15 @@ def _data(spec: SystemSpec) -> list[str]:
 
 def _traffic(spec: SystemSpec, answering: Answering) -> Iterator[str]:
     """What a request is and who answers it, as far as the service itself said."""
+    # Python takes for a header's name what no request may have.
+    header = answering.replica_header if TOKEN.fullmatch(answering.replica_header) else ""
+    named = f", replica_header = {_toml(header)}" if header else ""
     if answering.model:
         yield 'profile = "openai-chat"'
-        named = f", replica_header = {_toml(answering.replica_header)}" if answering.replica_header else ""
         prompts = f"prompts = {_toml(PROMPTS)}, max_tokens = {TOKENS}"
         yield f"request = {{ model = {_toml(answering.model)}, {prompts}{named} }}  # your users' prompts say more"
     else:
         path = next((one.path for one in (spec.readiness, spec.liveness) if one and is_path(one.path)), "/")
-        named = f", replica_header = {_toml(answering.replica_header)}" if answering.replica_header else ""
         yield "# profiles: http, openai-chat, openai-completions, openai-embeddings, rerank; the last four ask with"
         yield '# {model = "…", prompts = ["…"]}, see docs/load.md'
         yield 'profile = "http"'
@@ -113,7 +114,7 @@ def _traffic(spec: SystemSpec, answering: Answering) -> Iterator[str]:
     yield _line("engine", engine.name) if engine else '# engine = "vllm"  # what answers, for the report'
     yield _line("engine_version", answering.version) if answering.version else '# engine_version = "0.32.0"'
     directly = "canary = true  # ask each replica directly, as no header of its answers names it"
-    yield directly if answering.reached and not answering.replica_header else f"# {directly}"
+    yield directly if answering.reached and not header else f"# {directly}"
 
 
 def _workload(found: Adopted) -> Iterator[str]:

@@ -36,6 +36,9 @@ PAGE_MAX_BYTES = 2 * 1024 * 1024
 ASKED_AT_ONCE = 8
 ERROR_MAX = 300
 
+KEPT_MAX_BYTES = 512 * 1024 * 1024
+"""Of all values together: ten times what a hundred replicas say in an hour, each of a few hundred bytes a second."""
+
 TEXT = "text/plain;version=0.0.4, application/openmetrics-text;q=0.5, */*;q=0.1"
 
 QUANTITIES = ("running", "waiting", "cache_use", "generated_tokens", "finished", "preemptions")
@@ -73,6 +76,7 @@ class EngineMetrics:
         self._resting: dict[str, float] = {}
         self._unknown: dict[str, dict[str, Any]] = {}
         self._file: AppendFile | None = None
+        self._kept_bytes = 0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="engine-metrics", daemon=True)
 
@@ -165,7 +169,9 @@ class EngineMetrics:
             self._define(engine)
             same = not error and self._last.get(pod.uid) == values
             said: dict[str, Any] = {"error": error} if error else {"same": True} if same else {"values": values}
-            if not error:
+            if self._kept_bytes > KEPT_MAX_BYTES:
+                said = {"error": f"no more is kept: the servers' metrics take over {KEPT_MAX_BYTES >> 20} MiB"}
+            elif not error:
                 self._last[pod.uid] = values
             self._write({"asked_ns": asked_ns, **who, **said})
 
@@ -200,7 +206,9 @@ class EngineMetrics:
     def _write(self, fields: dict[str, Any]) -> None:
         if self._file is None:
             self._file = AppendFile(self._path)
-        self._file.write(self._clock.now_ns(), as_line(fields)[1:])
+        line = as_line(fields)
+        self._kept_bytes += len(line)
+        self._file.write(self._clock.now_ns(), line[1:])
 
 
 def _series(engine: Engine | None) -> Iterator[tuple[str, Series]]:

@@ -12,21 +12,22 @@ from chaos.faults import NetworkPartition
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.system import System, SystemSpec
+from chaos.system.adopt.answering import Answering
 from chaos.system.adopt.find import Adopted
 from chaos.system.spec.parts import Volume
 from chaos.trial.config import read_config
-from chaos.trial.config_template import file_text
+from chaos.trial.config_template import NOBODY, file_text
 from loadgen.profiles import HttpProfile
 
 FACTS = ClusterFacts("staging", "https://x", "1.33", "3f0c", ())
 
 
-def text_for(*volumes: Volume, **fields: object) -> str:
+def text_for(*volumes: Volume, answering: Answering = NOBODY, **fields: object) -> str:
     """The file for a service with these volumes."""
     spec = SystemSpec(name="chat", image="i").model_copy(update={"volumes": volumes, **fields})
     workload = Ref("Deployment", "llm", "chat")
     system = System(spec, "llm", {"app": "chat"}, workload, "chat", 80, "", {}, 0, (workload,))
-    return file_text(Adopted(system, {}, ()), FACTS, "")
+    return file_text(Adopted(system, {}, ()), FACTS, "", answering)
 
 
 def test_claims_are_proposed_and_the_file_is_read_as_it_is(tmp_path: Path) -> None:
@@ -54,6 +55,19 @@ def test_a_path_of_a_probe_that_leads_elsewhere_is_not_proposed(tmp_path: Path, 
     with pytest.raises(UsageError, match="is not a path that begins with / and has no"):
         NetworkPartition(Targets("nobody", ()), path=path)
     assert HttpProfile(path="/a/..b?next=/../c").path == "/a/..b?next=/../c"
+
+
+@pytest.mark.parametrize("model", ["m", ""])
+@pytest.mark.parametrize(("header", "written"), [("x-pod", True), ("x pod", False), ('x"]', False), ("x\x00", False)])
+def test_a_header_that_no_request_may_name_is_not_written(
+    tmp_path: Path, header: str, model: str, *, written: bool
+) -> None:
+    """A service may answer with any; the file that was written could not be read, nor be written again."""
+    answering = Answering(reached=True, model=model, replica_header=header)
+    (file := tmp_path / "gameday.toml").write_text(text_for(answering=answering))
+    traffic = read_config(file).traffic
+    assert traffic.request.get("replica_header") == (header if written else None)
+    assert traffic.canary is not written
 
 
 def test_without_claims_nothing_is_proposed() -> None:

@@ -16,6 +16,7 @@ from chaos.history import EngineRecord
 from chaos.history.reading.engine_metrics import read_engine
 from chaos.objects.pod import PodView
 from chaos.semantics.engines import engine_named
+from chaos.trial import engine_metrics
 from chaos.trial.engine_metrics import EngineMetrics, Metered
 
 WAIT_S = 20.0
@@ -66,6 +67,21 @@ def test_a_server_is_known_by_its_page_and_only_what_its_profile_names_is_kept(t
     assert record.engines["llama.cpp"].running == (("llamacpp:requests_processing", "", ""),)
     assert record.samples[0].values == record.samples[1].values
     assert '"same":true' in (tmp_path / "engine-metrics.jsonl").read_text()
+
+
+def test_servers_that_say_ever_more_fill_no_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five hundred series with other labels each second are megabytes each time; then only that is said."""
+    monkeypatch.setattr(engine_metrics, "KEPT_MAX_BYTES", 200_000)
+    asked: list[int] = []
+
+    def page(_pod: str, reply: Reply) -> None:
+        asked.append(1)
+        label = b"%d" % len(asked) * 60
+        reply.send(b"".join(b'llamacpp:requests_processing{n="%d",a="%b"} 1\n' % (n, label) for n in range(600)))
+
+    record, _ = kept(tmp_path, page, lambda r: len([one for one in r.samples if one.error]) > 5)
+    assert record.samples[-1].error.startswith("no more is kept: the servers' metrics take over")
+    assert (tmp_path / "engine-metrics.jsonl").stat().st_size < 400_000
 
 
 def test_no_label_holds_a_secret(tmp_path: Path) -> None:
