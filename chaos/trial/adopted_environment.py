@@ -45,7 +45,12 @@ class AdoptedEnvironment(SharedEnvironment):
     def begin(self) -> bool:
         if not self.abort_command.started:
             self.until_end.enter_context(self.abort_command)
-        dead = any(not one.alive for one in find_left(self.cluster, self.adoption.config.system.namespace))
+        found = find_left(self.cluster, self.adoption.config.system.namespace)
+        dead = any(not one.alive for one in found)
+        # Of another version's run: nobody undoes it here, so that people have to know.
+        for one in () if self.lease.taken else found:
+            for text in one.refused:
+                self.say(f"{one.where.namespace}/{one.where.name} holds what is not undone, see gameday undo: {text}")
         if not self.lease.taken and (dead or self.lease.held()):
             return self.claim()
         if dead:  # what could not be undone is in the way of every trial, not of the first alone

@@ -16,13 +16,17 @@ from chaos import faults
 from chaos.cli.capacity import environment as capacity
 from chaos.errors import ClusterRefused, NotAllowed, TimedOut, UsageError
 from chaos.faults.targets import Targets
+from chaos.faults.undo.find import Left
 from chaos.faults.undo.restore import Undone
 from chaos.objects.base import Ref
 from chaos.objects.workload_kind import DEPLOYMENT
 from chaos.safety import BlastRadius, UndoEntry
+from chaos.trial import adopted_environment
 from chaos.trial import environment as environments
+from chaos.trial.config import GamedayConfig
 from chaos.trial.context import TrialContext
 from chaos.trial.environment import Environment, context_environment
+from chaos.trial.preflight.adopted_cluster import Adoption
 from chaos.trial.preflight.consent import Consent
 
 KILL = faults.PodKill(Targets("one", ()))
@@ -222,3 +226,24 @@ def test_a_measurement_of_capacity_holds_the_lease(monkeypatch: pytest.MonkeyPat
     with capacity.placed(where, replicas=None, losses=0, fields={}, screen=screen) as place:
         assert taken == ["begin", "lease"]
         assert str(place.spec) == "as it was"
+
+
+def test_what_an_older_version_does_not_know_how_to_undo_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is still done to the service, and the next trial begins on it: that nobody undoes it has to be seen."""
+    journal = Ref("ConfigMap", "llm-gameday", "gameday-undo-1", "c-1")
+    left = Left(journal, "run-1", "process 1 on ci", "", (), ("0001: this version does not know how to undo 'x'",))
+    monkeypatch.setattr(adopted_environment, "find_left", lambda *_: (left,))
+    monkeypatch.setattr(adopted_environment, "undo_leftovers", lambda *_: ())
+    given: Any = SimpleNamespace(started=True, taken=False, held=lambda: False, enter_context=lambda _: None)
+    config = GamedayConfig.model_validate({"system": {"namespace": "llm", "deployment": "chat"}})
+    said: list[str] = []
+    environment = adopted_environment.AdoptedEnvironment(
+        cluster=given,
+        adoption=Adoption(Path("gameday.toml"), config, given),
+        lease=given,
+        abort_command=given,
+        until_end=given,
+        say=said.append,
+    )
+    environment.begin()
+    assert said == [f"llm-gameday/gameday-undo-1 holds what is not undone, see gameday undo: {left.refused[0]}"]
