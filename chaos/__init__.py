@@ -12,12 +12,13 @@ if TYPE_CHECKING:
     from chaos.faults import targets as targets
     from chaos.slo import Slo as Slo
     from chaos.system import Autoscale as Autoscale
+    from chaos.system import Keda as Keda
     from chaos.system import SystemSpec as SystemSpec
     from chaos.trial import conditions as conditions
     from loadgen import profiles as profiles
     from loadgen import shapes as shapes
 
-__all__ = ["Autoscale", "Slo", "SystemSpec", "checks", "conditions", "faults", "profiles", "shapes", "targets"]
+__all__ = ["Autoscale", "Keda", "Slo", "SystemSpec", "checks", "conditions", "faults", "profiles", "shapes", "targets"]
 
 _MODULES = {
     "checks": "chaos.checks",
@@ -27,7 +28,12 @@ _MODULES = {
     "shapes": "loadgen.shapes",
     "targets": "chaos.faults.targets",
 }
-_CLASSES = {"Autoscale": "chaos.system", "Slo": "chaos.slo", "SystemSpec": "chaos.system"}
+_CLASSES = {
+    "Autoscale": "chaos.system",
+    "Keda": "chaos.system",
+    "Slo": "chaos.slo",
+    "SystemSpec": "chaos.system",
+}
 
 
 def __getattr__(name: str) -> Any:

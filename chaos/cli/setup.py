@@ -18,11 +18,11 @@ from chaos.faults import ALL_FAULTS
 from chaos.faults.permissions import (
     AUTOSCALING,
     CANARY,
-    DEPLOYED,
     ENGINE_METRICS,
     LOAD_POLICY,
     READ_DATA,
     Activity,
+    deployed_kinds,
     deploying_rights,
     rights_of,
 )
@@ -41,6 +41,7 @@ from chaos.trial.preflight.rbac import (
     activities_of_files,
     claims_in_files,
     deploying_objects,
+    keda_in_files,
     role_objects,
     undo_cron_job,
 )
@@ -101,7 +102,9 @@ def rbac_command(
     activities = activities_of_files(scenarios) if scenarios else (*map(activity_of, ALL_FAULTS), READ_DATA)
     activities += (ENGINE_METRICS, *((LOAD_POLICY,) if load_ingress else ()), *((CANARY,) if canary else ()))
     if deploys:
-        kinds = sorted({str(one["kind"]) for one in read_manifests(manifests).objects}) if manifests else DEPLOYED
+        kinds: Sequence[str] = deployed_kinds(keda=keda_in_files(scenarios or ()))
+        if manifests:
+            kinds = sorted({str(one["kind"]) for one in read_manifests(manifests).objects})
         claimed = claims or claims_in_files(scenarios or ())
         rights = deploying_rights(
             activities, kinds, proxied=not service_url, claims=claimed, load_pods=load_in_cluster, shared=True

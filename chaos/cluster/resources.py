@@ -6,6 +6,7 @@ from typing import Any
 
 from chaos.errors import UsageError
 from chaos.objects.base import Ref, kind_in
+from chaos.objects.scaled_object import SCALED_OBJECT
 
 __all__ = [
     "KINDS",
@@ -109,10 +110,14 @@ KINDS: Mapping[str, Kind] = {
 }
 
 
+ADDED: Mapping[str, Kind] = {SCALED_OBJECT: Kind(SCALED_OBJECT, "keda.sh/v1alpha1", "scaledobjects")}
+"""Kinds that trials write where a cluster has them; what is read of others the server is asked for."""
+
+
 def kind_of(name: str) -> Kind:
     """Look a kind up by its name. Raises `UsageError` naming those that are known."""
     try:
-        return KINDS[name]
+        return ADDED[name] if name in ADDED else KINDS[name]
     except KeyError:
         raise UsageError(f"no such kind: {name}", f"use one of {', '.join(sorted(KINDS))}") from None
 
@@ -129,7 +134,7 @@ def proxy_path(kind: str, namespace: str, name: str, port: int) -> str:
 
 def resource_of(kind: str) -> tuple[str, str]:
     """The plural and the group of a kind, for a rule of RBAC; one that is none of `KINDS` is named as a resource."""
-    if known := KINDS.get(kind):
+    if known := KINDS.get(kind, ADDED.get(kind)):
         return known.plural, known.group
     plural, _, group = kind.partition(".")
     return plural, group

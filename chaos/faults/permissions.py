@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from chaos.cluster import KINDS, WATCHED
+from chaos.objects.scaled_object import SCALED_OBJECT
 from chaos.safety.lease import LEASE_NAME
 from chaos.safety.undo_journal import own_namespace
 
@@ -25,6 +26,7 @@ __all__ = [
     "Activity",
     "Right",
     "Workload",
+    "deployed_kinds",
     "deploying_rights",
     "object_names",
     "rights",
@@ -246,12 +248,18 @@ def deploying_rights(
         *_TRIAL,
         *(right for kind in chosen for right in rights("create patch", kind)),
         *(rights("get list watch", "StatefulSet") if "StatefulSet" in chosen else ()),
+        *(rights("list watch", SCALED_OBJECT) if SCALED_OBJECT in chosen else ()),
         *(CLAIMS if claims else ()),
         *(LOAD_PODS if load_pods else PROXY if proxied else ()),
         *(right for activity in done for right in activity.permissions),
     )
     lease = LEASE if shared and any(activity.hits_nodes for activity in done) else ()
     return (*dict.fromkeys(replace(right, everywhere=True) for right in wanted), *lease)
+
+
+def deployed_kinds(*, keda: bool) -> tuple[str, ...]:
+    """What a trial deploys of a `SystemSpec` without claims; `keda`: where a ScaledObject scales it."""
+    return (*DEPLOYED, SCALED_OBJECT) if keda else DEPLOYED
 
 
 def object_names(

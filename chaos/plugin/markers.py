@@ -15,6 +15,7 @@ from chaos.faults.permissions import (
     LOAD,
     LOAD_POLICY,
     Activity,
+    deployed_kinds,
     deploying_rights,
 )
 from chaos.faults.scenario_analysis import activities_of, raises_load
@@ -27,7 +28,7 @@ from chaos.system.deploy.manifest_folder import Manifests, read_manifests
 from chaos.system.spec.compatibility import NAME_DATA, NO_DATA, refuse_fields, unmet
 from chaos.trial.config_traffic import LoadPart, TrafficPart
 from chaos.trial.environment import Environment
-from chaos.trial.preflight.checks import require_rights, require_to_deploy, require_usage, without_metrics
+from chaos.trial.preflight.checks import require_rights, require_to_deploy, require_usage, without_keda, without_metrics
 from chaos.trial.preflight.consent import unallowed
 from chaos.trial.request import LoadSettings
 from loadgen.profiles import Profile
@@ -148,8 +149,13 @@ def may_deploy(
     Raises `ClusterRefused` naming the rights that are missing, before anything of the trial is written.
     """
     if environment.adoption is None:
+        # Of a kind that nobody serves no right can be asked for.
+        if manifests is None and spec.by_keda and (words := without_keda(environment.cluster)):
+            _skip([words])
         skip_refused(environment.unallowed(_activities(request.node)), require_consent=require_consent)
-        kinds = sorted({str(one["kind"]) for one in manifests.objects}) if manifests else DEPLOYED
+        kinds: Iterable[str] = deployed_kinds(keda=spec.by_keda)
+        if manifests:
+            kinds = sorted({str(one["kind"]) for one in manifests.objects})
         # Claims that are written in manifests are among their kinds, and nobody fills or watches them.
         claims = manifests is None and any(volume.storage for volume in spec.volumes)
         activities = (*_activities(request.node), *_policy_of(load), *((CANARY,) if canary else ()))
@@ -203,6 +209,7 @@ def lacks_to_deploy(
     if environment.kind == "context" and environment.adoption is None and deployed_fields(node).get("autoscale"):
         lacks += [words] if (words := without_metrics(environment.cluster)) else []
     if ours:
+        lacks += [words] if spec.by_keda and (words := without_keda(environment.cluster)) else []
         lacks += _without_data(node, spec, "give one fill or files")
         classes = dict.fromkeys(volume.storage_class for volume in spec.volumes if volume.storage_class)
         lacks += [words for name in classes if (words := environment.lacks(f"storage-class:{name}"))]

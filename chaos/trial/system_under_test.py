@@ -91,7 +91,7 @@ class SystemUnderTest:
 
         A replica that carries all that it can is taken to use its CPU limit, or its request where it has no limit.
         """
-        if (autoscale := self.spec.autoscale) is None or autoscale.metric is not None:
+        if (autoscale := self.spec.autoscale) is None or not autoscale.on_cpu:
             return 1.0
         limit, request = (float(amount(one)) if one else None for one in (self.spec.cpu_limit, self.spec.cpu_request))
         full = limit / request if limit and request else 1.0

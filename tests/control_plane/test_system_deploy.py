@@ -1,5 +1,6 @@
 """A system on a real control plane: applied, available, changed, refused, taken down."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,17 +8,28 @@ import pytest
 from simulated_cluster import SimulatedCluster
 from system_ground import MODEL, SystemGround, system_ground
 
-from chaos.cluster import mutations
+from chaos.cluster import mutations, ref_of
 from chaos.errors import ClusterRefused, UsageError
+from chaos.lab.addons.keda import MODULE, PATH, manifests
+from chaos.lab.host.toolchain import go_output
 from chaos.objects.kinds import EndpointSliceView
 from chaos.objects.pod import PodView
-from chaos.system import Autoscale, DisruptionBudget, NeverAvailable, System, Toleration, Volume, deploy
+from chaos.objects.scaled_object import SCALED_OBJECT
+from chaos.system import Autoscale, DisruptionBudget, Keda, NeverAvailable, System, Toleration, Volume, deploy
+from chaos.system import manifests as system_manifests
+from chaos.trial.preflight.checks import without_keda
 from chaos.wait import until
 
 ALL_KINDS = MODEL.having(
     autoscale=Autoscale(replicas_min=2, replicas_max=6, scale_down_window_s=15),
     volumes=[Volume(name="weights", mount_path="/weights"), Volume(name="tmp", mount_path="/work")],
 )
+
+
+TRIGGER = {
+    "type": "prometheus",
+    "metadata": {"serverAddress": "http://prometheus:9090", "query": "sum(up)", "threshold": "2"},
+}
 
 
 @pytest.fixture
@@ -117,6 +129,36 @@ def test_every_kind_of_object_is_taken_by_the_api_server(ground: SystemGround) -
         "HorizontalPodAutoscaler",
     ]
     assert ground.get("PersistentVolumeClaim", "model-data")["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
+@pytest.fixture
+def keda(ground: SystemGround) -> Iterator[None]:
+    """The kind of KEDA's own module, served until the test's end; nobody acts on it."""
+    downloaded = json.loads(go_output(MODULE, "mod", "download", "-json", PATH))
+    config = Path(downloaded["Dir"]) / "config"
+    (definition,) = [one for one in manifests(config) if one["metadata"]["name"] == "scaledobjects.keda.sh"]
+    done = ground.executor.do(mutations.create(definition))
+    assert done.outcome == "ok", done.reason
+    until(lambda: not without_keda(ground.cluster), deadline_s=30, awaited="ScaledObjects to be served")
+    yield
+    ground.executor.do(mutations.delete(ref_of(definition)))
+
+
+@pytest.mark.usefixtures("keda")
+def test_a_scaled_object_is_taken_by_kedas_own_schema(ground: SystemGround) -> None:
+    """Every field that a spec can say is kept, applying again changes nothing, and no autoscaler is made beside."""
+    said = Keda(triggers=(TRIGGER,), cooldown_s=20, initial_cooldown_s=60, replicas_idle=0, fallback_replicas=4)
+    spec = MODEL.having(autoscale=Autoscale(replicas_min=2, replicas_max=6, keda=said, scale_down_window_s=15))
+    system = ground.deploy(spec)
+    before = versions(ground, system)[SCALED_OBJECT]
+    assert [ref.kind for ref in system.objects][-1] == SCALED_OBJECT
+    asked = next(one for one in system_manifests(spec, ground.namespace, run="run-1") if one["kind"] == "ScaledObject")
+    kept = ground.get(SCALED_OBJECT)["spec"]
+    assert kept["fallback"].pop("behavior") == "static"  # its schema's own default
+    assert kept == asked["spec"]
+    assert ground.deploy(spec).objects == system.objects
+    assert versions(ground, system)[SCALED_OBJECT] == before
+    assert not ground.cluster.list("HorizontalPodAutoscaler", ground.namespace)
 
 
 def test_what_the_api_server_finds_invalid_is_told_by_its_field(ground: SystemGround) -> None:

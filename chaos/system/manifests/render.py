@@ -4,11 +4,10 @@ The objects are what gameday owns by server-side apply, so a field that somebody
 an autoscaler stands. The run's label is on the objects, never in the pod template: a new run must not roll the pods.
 """
 
-from collections.abc import Mapping
-from typing import Any
-
+from chaos.system.manifests.autoscaler import autoscaler
+from chaos.system.manifests.fields import Manifest, unless_empty, unless_none
 from chaos.system.manifests.names import RUN_LABEL, label_value, selector
-from chaos.system.spec.parts import Autoscale, Fill, ProbeSpec, Volume
+from chaos.system.spec.parts import Fill, ProbeSpec, Volume
 from chaos.system.spec.system_spec import SystemSpec
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "unless_empty",
 ]
 
-Manifest = dict[str, Any]
 PORT_NAME = "http"
 
 
@@ -34,7 +32,7 @@ def manifests(spec: SystemSpec, namespace: str, *, run: str) -> tuple[Manifest, 
         _disruption_budget(spec),
         _service(spec),
         _deployment(spec),
-        _autoscaler(spec),
+        autoscaler(spec, namespace),
     )
     others = (
         {**one, "metadata": {"name": spec.name, **one.get("metadata", {}), "namespace": namespace, "labels": labels}}
@@ -77,7 +75,7 @@ def _deployment(spec: SystemSpec) -> Manifest:
 
 
 def _pod_metadata(spec: SystemSpec) -> Manifest:
-    scraped = spec.autoscale is not None and spec.autoscale.metric is not None
+    scraped = spec.autoscale is not None and not spec.autoscale.on_cpu
     asked = {"prometheus.io/scrape": "true", "prometheus.io/port": str(spec.port)} if scraped else {}
     return {"labels": {**spec.labels, **selector(spec)}, **unless_empty(annotations=asked)}
 
@@ -90,7 +88,7 @@ def _service(spec: SystemSpec) -> Manifest:
 def _disruption_budget(spec: SystemSpec) -> Manifest:
     if (bound := spec.disruption_budget) is None:
         return {}
-    promise = _unless_none(
+    promise = unless_none(
         minAvailable=bound.min_available,
         maxUnavailable=bound.max_unavailable,
         unhealthyPodEvictionPolicy=bound.unhealthy_pod_eviction_policy,
@@ -100,41 +98,6 @@ def _disruption_budget(spec: SystemSpec) -> Manifest:
         "kind": "PodDisruptionBudget",
         "spec": {**promise, "selector": {"matchLabels": selector(spec)}},
     }
-
-
-def _autoscaler(spec: SystemSpec) -> Manifest:
-    if (scale := spec.autoscale) is None:
-        return {}
-    return {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": spec.name},
-            "minReplicas": scale.replicas_min,
-            "maxReplicas": scale.replicas_max,
-            "metrics": [_metric(scale)],
-            **unless_empty(behavior=_behaviour(scale)),
-        },
-    }
-
-
-def _metric(scale: Autoscale) -> Manifest:
-    if scale.metric is not None:
-        target: Manifest = {"type": "AverageValue", "averageValue": scale.average}
-        return {"type": "Pods", "pods": {"metric": {"name": scale.metric}, "target": target}}
-    target = {"type": "Utilization", "averageUtilization": scale.cpu_percent}
-    return {"type": "Resource", "resource": {"name": "cpu", "target": target}}
-
-
-def _behaviour(scale: Autoscale) -> Manifest:
-    def direction(window_s: int | None, pods: int | None) -> Manifest:
-        policies = [{"type": "Pods", "value": pods, "periodSeconds": scale.rate_period_s}] if pods else None
-        return _unless_none(stabilizationWindowSeconds=window_s, policies=policies)
-
-    return unless_empty(
-        scaleUp=direction(scale.scale_up_window_s, scale.scale_up_pods),
-        scaleDown=direction(scale.scale_down_window_s, scale.scale_down_pods),
-    )
 
 
 def pod_spec(spec: SystemSpec) -> Manifest:
@@ -154,7 +117,7 @@ def pod_spec(spec: SystemSpec) -> Manifest:
             topologySpreadConstraints=_spread(spec),
             nodeSelector=dict(spec.node_selector),
             tolerations=[
-                _unless_none(
+                unless_none(
                     key=one.key,
                     operator="Exists" if one.value is None else "Equal",
                     value=one.value,
@@ -171,8 +134,8 @@ def pod_spec(spec: SystemSpec) -> Manifest:
 def _container_base(spec: SystemSpec) -> Manifest:
     """Give what every container that runs the system's image has: the image, its rights and its resources."""
     resources = unless_empty(
-        requests=_unless_none(cpu=spec.cpu_request, memory=spec.memory_request),
-        limits=_unless_none(cpu=spec.cpu_limit, memory=spec.memory_limit),
+        requests=unless_none(cpu=spec.cpu_request, memory=spec.memory_request),
+        limits=unless_none(cpu=spec.cpu_limit, memory=spec.memory_limit),
     )
     return {
         "name": spec.name,
@@ -201,7 +164,7 @@ def _container(spec: SystemSpec) -> Manifest:
 
 
 def _security(spec: SystemSpec) -> Manifest:
-    return _unless_none(
+    return unless_none(
         runAsNonRoot=spec.security.non_root,
         runAsUser=spec.security.user,
         readOnlyRootFilesystem=spec.security.read_only_root,
@@ -266,7 +229,7 @@ def fill_container(spec: SystemSpec, volume: Volume, fill: Fill) -> Manifest:
 
 def _claim_spec(volume: Volume) -> Manifest:
     """Give what a volume's claim asks for."""
-    return _unless_none(
+    return unless_none(
         accessModes=list(volume.access_modes),
         resources={"requests": {"storage": volume.storage}},
         storageClassName=volume.storage_class,
@@ -276,13 +239,3 @@ def _claim_spec(volume: Volume) -> Manifest:
 def claim_name(spec: SystemSpec, volume: Volume) -> str:
     """Give the name of the PersistentVolumeClaim behind a volume."""
     return f"{spec.name}-{volume.name}"
-
-
-def _unless_none(**fields: Any) -> Manifest:
-    """Give the fields that have a value."""
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def unless_empty(**fields: Mapping[str, Any] | list[Any]) -> Manifest:
-    """Give the fields that hold something."""
-    return {name: value for name, value in fields.items() if value}

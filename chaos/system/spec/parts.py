@@ -1,7 +1,7 @@
 """The parts of a `SystemSpec` that have fields of their own; each field has the meaning that Kubernetes gives it."""
 
-from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ __all__ = [
     "Autoscale",
     "DisruptionBudget",
     "Fill",
+    "Keda",
     "ProbeSpec",
     "Rollout",
     "Security",
@@ -21,6 +22,7 @@ __all__ = [
 ]
 
 AccessMode = Literal["ReadWriteOnce", "ReadWriteMany", "ReadOnlyMany", "ReadWriteOncePod"]
+WAYS = ("cpu_percent", "metric", "keda")
 WhenUnsatisfiable = Literal["ScheduleAnyway", "DoNotSchedule"]
 
 
@@ -51,21 +53,53 @@ class DisruptionBudget(Written):
             yield "give one of min_available and max_unavailable, and only one"
 
 
+class Keda(Written):
+    """What KEDA's ScaledObject says beside the numbers of replicas; the defaults are KEDA's own.
+
+    `triggers` are as KEDA's documentation has them; `$namespace` in what they say is the trial's. `polling_s` is how
+    often it looks whether one is active while there are no replicas, or may be none; `cooldown_s` after the last
+    active look there are `replicas_idle`, or none where `replicas_min` is 0; until the first such look,
+    `initial_cooldown_s` after it was made. More than `fallback_after` failures of a trigger in a row make it ask for
+    `fallback_replicas`.
+    """
+
+    triggers: Annotated[tuple[Mapping[str, Any], ...], Field(min_length=1)]
+    polling_s: Count = 30
+    cooldown_s: Seconds = 300
+    initial_cooldown_s: Seconds = 0
+    replicas_idle: Seconds | None = None
+    fallback_replicas: Seconds | None = None
+    fallback_after: Seconds = 3
+
+    def complaints(self) -> Iterator[str]:
+        """Say which fields are not right."""
+        for trigger in self.triggers:
+            said = trigger.get("metadata")
+            if not isinstance(trigger.get("type"), str) or not isinstance(said, Mapping):
+                yield "triggers have a type and metadata each, as KEDA's documentation has them"
+            elif numbers := [key for key, value in said.items() if not isinstance(value, str)]:
+                yield f"triggers say all in text: write {numbers[0]}: {str(said[numbers[0]])!r} in metadata"
+        if self.fallback_replicas is None and "fallback_after" in self.model_fields_set:
+            yield "fallback_after goes only with fallback_replicas"
+
+
 class Autoscale(Written):
     """The HorizontalPodAutoscaler on CPU. `cpu_percent` is of the request, averaged over the pods.
 
     `metric` is one of the pods' own in its place, e.g. `model_requests_waiting`, as the custom metrics API calls it;
-    `average` is its target, averaged over the pods. The pods then ask Prometheus to scrape them.
+    `average` is its target, averaged over the pods. `keda` has KEDA make the autoscaler, of a ScaledObject; then
+    `replicas_min` may be 0. With either the pods ask Prometheus to scrape them.
 
     The windows and rates left at None are Kubernetes' own: up at once, 100 % or 4 pods each 15 s; down after the
     highest recommendation of 300 s, 100 % each 15 s. A rate is given as pods that may be added or removed a period.
     """
 
-    replicas_min: Count = 1
+    replicas_min: Annotated[int, Field(ge=0, strict=True)] = 1
     replicas_max: Count
     cpu_percent: Count = 80
     metric: Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")] | None = None
     average: Quantity | None = None
+    keda: Keda | None = None
     scale_up_window_s: Annotated[int, Field(ge=0, le=3600, strict=True)] | None = None
     scale_down_window_s: Annotated[int, Field(ge=0, le=3600, strict=True)] | None = None
     scale_up_pods: Count | None = None
@@ -78,8 +112,20 @@ class Autoscale(Written):
             yield f"replicas_max must be at least replicas_min ({self.replicas_min})"
         if (self.metric is None) is not (self.average is None):
             yield "metric and average go only together"
-        if self.metric is not None and "cpu_percent" in self.model_fields_set:
-            yield "give cpu_percent or metric, not both"
+        cpu = True if "cpu_percent" in self.model_fields_set else None
+        given = [name for name, one in zip(WAYS, (cpu, self.metric, self.keda), strict=True) if one is not None]
+        if len(given) > 1:
+            yield f"give {' or '.join(given)}, not both"
+        if not self.replicas_min and self.keda is None:
+            yield "replicas_min must be at least 1: only keda scales to none"
+        idle = self.keda.replicas_idle if self.keda else None
+        if idle is not None and idle >= self.replicas_min:
+            yield f"keda.replicas_idle must be less than replicas_min ({self.replicas_min})"
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it looks at CPU, and so at what the pods request."""
+        return self.metric is None and self.keda is None
 
 
 class Rollout(Written):

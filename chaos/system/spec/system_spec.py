@@ -31,7 +31,8 @@ RESERVED = ("app.kubernetes.io/name", "app.kubernetes.io/managed-by")
 class SystemSpec(Written):
     """The system under test: a replicated HTTP service, as a Deployment with all that stands around it.
 
-    `replicas` counts only without `autoscale`: with it, the autoscaler owns the number and starts at `replicas_min`.
+    `replicas` counts only without `autoscale`: with it, the autoscaler owns the number and starts at `replicas_min`,
+    but at one where that is 0.
     `service_port` is where users reach it, `port` where the container listens. `grace_s` is
     terminationGracePeriodSeconds, of which the preStop sleep takes its part; a server that does not itself go on taking
     connections for a while after SIGTERM needs that sleep. It is None where what runs has a hook that does something
@@ -96,13 +97,18 @@ class SystemSpec(Written):
             if request and limit and amount(request) > amount(limit):
                 yield f"{name}_request ({request}) must not be greater than {name}_limit ({limit})"
         # Utilisation is a share of the request; a limit alone would be taken for the request by the API server.
-        if self.autoscale and not (self.cpu_request or self.cpu_limit):
+        if self.autoscale and self.autoscale.on_cpu and not (self.cpu_request or self.cpu_limit):
             yield "autoscale needs a cpu_request to measure against"
 
     @property
     def replicas_floor(self) -> int:
-        """The fewest replicas that the system is meant to have."""
-        return self.autoscale.replicas_min if self.autoscale else self.replicas
+        """The fewest replicas that the system is meant to have; one that may go to zero is tried while it has some."""
+        return max(1, self.autoscale.replicas_min) if self.autoscale else self.replicas
+
+    @property
+    def by_keda(self) -> bool:
+        """Whether KEDA scales it."""
+        return self.autoscale is not None and self.autoscale.keda is not None
 
     @property
     def kept_files(self) -> tuple[str, ...]:

@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from shlex import quote
 
 from chaos.cluster import KINDS, WATCHED, Cluster, Kind, selector_of
-from chaos.errors import ClusterRefused
+from chaos.errors import ClusterRefused, UsageError
 from chaos.faults.permissions import Activity, Right, object_names, rights_of
 from chaos.history.facts.autoscaler import AutoscalerView
 from chaos.objects.base import View
+from chaos.objects.scaled_object import SCALED_OBJECT
 from chaos.safety.undo_journal import own_namespace
 from chaos.system.adopt.find import Adopted
 from chaos.trial.preflight.adopted_cluster import Adoption
@@ -23,6 +24,7 @@ __all__ = [
     "require_served",
     "require_to_deploy",
     "require_usage",
+    "without_keda",
     "without_metrics",
 ]
 
@@ -39,6 +41,8 @@ DEPLOYED_KINDS = ("Node", *WATCHED, "Namespace", "Service", "ConfigMap", "Deploy
 
 METRICS = "metrics.k8s.io/v1beta1"
 FIX = "see that metrics-server, or another server of metrics.k8s.io, runs and knows the pods: kubectl top pods"
+
+ADD_KEDA = "install it, on the lab gameday lab add keda prometheus"
 
 QUESTIONS_AT_ONCE = 8
 
@@ -74,6 +78,15 @@ def without_metrics(cluster: Cluster) -> str:
     """Say that the metrics API does not answer, and what to do about it; empty if it does."""
     answer = cluster.read(f"/apis/{METRICS}")
     return "" if answer.ok else f"{METRICS} does not answer ({answer.words()}), and the autoscaler reads it: {FIX}"
+
+
+def without_keda(cluster: Cluster) -> str:
+    """Say that the cluster has no KEDA, and what to do about it; empty if it serves ScaledObjects."""
+    try:
+        cluster.kind(SCALED_OBJECT)
+    except UsageError:
+        return f"the cluster has no KEDA, and a ScaledObject is to scale the system: {ADD_KEDA}"
+    return ""
 
 
 def require_metrics(cluster: Cluster, namespace: str, pods: Iterable[str], *, why: str) -> None:

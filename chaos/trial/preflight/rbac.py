@@ -14,6 +14,7 @@ from chaos.faults.permissions import Activity, Right, Workload, object_names
 from chaos.faults.scenario_analysis import activities_of
 from chaos.safety.lease import LEASE_NAME
 from chaos.safety.undo_journal import own_namespace
+from chaos.system.spec.parts import Autoscale
 
 __all__ = [
     "HOME",
@@ -21,6 +22,7 @@ __all__ = [
     "activities_of_files",
     "claims_in_files",
     "deploying_objects",
+    "keda_in_files",
     "role_objects",
     "undo_cron_job",
 ]
@@ -52,8 +54,19 @@ def activities_of_files(paths: Iterable[str]) -> tuple[Activity, ...]:
 
 def claims_in_files(paths: Iterable[str]) -> bool:
     """Whether any of these scenarios has a system with volumes, by its markers. Raises as `activities_of_files`."""
-    marks = [mark for path in paths for _, own in _scenarios(path) for mark in own]
-    return any(mark.name in ("system", "deployed") and "volumes" in mark.kwargs for mark in marks)
+    return any("volumes" in fields for fields in _fields_in(paths))
+
+
+def keda_in_files(paths: Iterable[str]) -> bool:
+    """Whether KEDA scales the system of any of these scenarios, by its markers. Raises as `activities_of_files`."""
+    scales = [Autoscale.model_validate(one) for fields in _fields_in(paths) if (one := fields.get("autoscale"))]
+    return any(one.keda for one in scales)
+
+
+def _fields_in(paths: Iterable[str]) -> Iterator[Mapping[str, Any]]:
+    """The fields of a system's spec that each marker of these scenarios gives."""
+    marks = (mark for path in paths for _, own in _scenarios(path) for mark in own)
+    return (mark.kwargs for mark in marks if mark.name in ("system", "deployed"))
 
 
 def _scenarios(path: str) -> Iterator[tuple[Scenario, Sequence[Any]]]:

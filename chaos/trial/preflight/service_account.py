@@ -15,6 +15,7 @@ from chaos.faults.permissions import READ_DATA, Right, deploying_rights
 from chaos.faults.scenario_analysis import activity_of
 from chaos.lab.control_plane.pki import with_token
 from chaos.objects.base import Ref
+from chaos.objects.scaled_object import SCALED_OBJECT
 from chaos.safety.owner import Owner
 from chaos.trial.preflight.rbac import HOME, deploying_objects
 from chaos.wait import until
@@ -72,7 +73,7 @@ class ServiceAccount:
             if done.outcome != "ok":
                 raise ClusterRefused(f"{one['kind']} {one['metadata']['name']} cannot be applied: {done.reason}")
         # What has no kind here (`*.custom.metrics.k8s.io`) may not be served, and is not waited for.
-        new = [right for right in wanted if right not in self._granted and right.kind in KINDS]
+        new = [right for right in wanted if right not in self._granted and right.kind in (*KINDS, SCALED_OBJECT)]
         with suppress(TimedOut):
             until(lambda: all(map(self._may, new)), deadline_s=IN_FORCE_S, awaited=f"the rights of {self.user}")
         self._granted = wanted

@@ -13,6 +13,7 @@ from chaos.trial.environment import Environment
 
 PLAIN = SystemSpec(name="model", image="registry.example/model:1")
 FILLED = {"command": ["cp", "a", "b"], "files": ["model.gguf"]}
+BY_KEDA = {"replicas_max": 4, "keda": {"triggers": [{"type": "cpu", "metadata": {"value": "60"}}]}}
 CLAIM = {"name": "w", "mount_path": "/w", "storage": "1Gi", "storage_class": "fast", "fill": FILLED}
 
 
@@ -33,6 +34,10 @@ class OneClass:
     def get(self, kind: str, _namespace: str | None, name: str) -> dict[str, Any] | None:
         """That class, and nothing else."""
         return {"kind": kind} if (kind, name) == ("StorageClass", "fast") else None
+
+    def kind(self, name: str) -> None:
+        """No kind that was added."""
+        raise UsageError(f"the cluster knows no {name}")
 
 
 GROUND = Environment(cluster=OneClass())  # type: ignore[arg-type]  # stands in
@@ -57,6 +62,8 @@ def test_fields_of_a_deployed_system_are_not_asked_of_one_that_runs() -> None:
         ((pytest.mark.needs("data"),), PLAIN.having(volumes=[CLAIM]), True, ""),
         ((pytest.mark.needs("data"),), PLAIN, True, "hold files that must survive: give one fill or files"),
         ((), PLAIN, True, ""),
+        ((), PLAIN.having(autoscale=BY_KEDA), True, "has no KEDA, and a ScaledObject is to scale the system: install"),
+        ((), PLAIN.having(autoscale=BY_KEDA), False, ""),
         ((), PLAIN.having(volumes=[{**CLAIM, "storage_class": "slow"}]), True, "there is no StorageClass slow"),
         ((pytest.mark.needs("storage-class:slow"),), PLAIN, True, "there is no StorageClass slow"),
         ((pytest.mark.needs("storage-class:slow"),), PLAIN, False, ""),

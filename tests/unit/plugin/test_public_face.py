@@ -8,7 +8,7 @@ from pathlib import Path
 import chaos
 
 ROOT = Path(__file__).parents[3]
-NAMES = ["Autoscale", "Slo", "SystemSpec", "checks", "conditions", "faults", "profiles", "shapes", "targets"]
+NAMES = ["Autoscale", "Keda", "Slo", "SystemSpec", "checks", "conditions", "faults", "profiles", "shapes", "targets"]
 LISTS = "import sys, chaos; print(*[name for name in sys.modules if name.partition('.')[0] in %r])"
 
 

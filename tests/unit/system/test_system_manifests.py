@@ -9,6 +9,7 @@ from chaos.system import (
     Autoscale,
     DisruptionBudget,
     Fill,
+    Keda,
     ProbeSpec,
     Rollout,
     Security,
@@ -394,3 +395,39 @@ def test_a_metric_that_is_half_given_is_refused(fields: dict[str, Any], words: s
     """Before anything is deployed."""
     with pytest.raises(UsageError, match=words):
         Autoscale(replicas_max=4, **fields)
+
+
+def test_keda_is_asked_for_the_autoscaler_by_a_scaled_object() -> None:
+    """No autoscaler beside it; a trigger is as it was given, but for the namespace, and what is left out is absent."""
+    query = 'sum(model_requests_waiting{namespace="$namespace"})'
+    trigger = {"type": "prometheus", "metadata": {"query": query, "threshold": "2"}, "metricType": "AverageValue"}
+    scale = Autoscale(replicas_min=0, replicas_max=4, keda=Keda(triggers=(trigger,), polling_s=5, cooldown_s=20))
+    objects = by_kind(SMALL.having(autoscale=scale))
+    assert "HorizontalPodAutoscaler" not in objects
+    made = objects["ScaledObject"]
+    assert made["apiVersion"] == "keda.sh/v1alpha1"
+    assert made["metadata"]["namespace"] == "here"
+    assert made["spec"] == {
+        "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "tiny"},
+        "minReplicaCount": 0,
+        "maxReplicaCount": 4,
+        "pollingInterval": 5,
+        "cooldownPeriod": 20,
+        "initialCooldownPeriod": 0,
+        "triggers": [
+            {**trigger, "metadata": {"query": 'sum(model_requests_waiting{namespace="here"})', "threshold": "2"}}
+        ],
+    }
+    template = objects["Deployment"]["spec"]["template"]
+    assert "replicas" not in objects["Deployment"]["spec"]
+    assert template["metadata"]["annotations"]["prometheus.io/scrape"] == "true"
+
+
+def test_a_scaled_object_has_idle_number_fallback_and_windows() -> None:
+    """As the owner gives them, where KEDA has them."""
+    keda = Keda(triggers=({"type": "cpu", "metadata": {"value": "60"}},), replicas_idle=0, fallback_replicas=3)
+    scale = Autoscale(replicas_min=2, replicas_max=4, keda=keda, scale_down_window_s=60)
+    made = by_kind(SMALL.having(autoscale=scale))["ScaledObject"]["spec"]
+    assert (made["idleReplicaCount"], made["fallback"]) == (0, {"failureThreshold": 3, "replicas": 3})
+    behaviour = made["advanced"]["horizontalPodAutoscalerConfig"]["behavior"]
+    assert behaviour == {"scaleDown": {"stabilizationWindowSeconds": 60}}

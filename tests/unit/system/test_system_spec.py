@@ -9,8 +9,9 @@ from pydantic import ValidationError
 
 from chaos.errors import UsageError
 from chaos.objects.quantities import amount
-from chaos.system import Autoscale, DisruptionBudget, ProbeSpec, Rollout, Security, SystemSpec, Toleration, Volume
+from chaos.system import Autoscale, DisruptionBudget, Keda, ProbeSpec, Rollout, Security, SystemSpec, Toleration, Volume
 
+TRIGGERS = ({"type": "cpu", "metadata": {"value": "60"}},)
 MODEL = SystemSpec(name="model", image="registry.example/model:1")
 
 
@@ -51,6 +52,25 @@ MISTAKES: dict[str, tuple[Callable[[], Any], tuple[str, ...]]] = {
     "cpu unknown": (
         lambda: MODEL.having(autoscale=Autoscale(replicas_max=4), cpu_request=None, cpu_limit=None),
         ("autoscale needs a cpu_request",),
+    ),
+    "two ways": (
+        lambda: Autoscale(replicas_max=4, cpu_percent=60, keda=Keda(triggers=TRIGGERS)),
+        ("Autoscale: give cpu_percent or keda, not both",),
+    ),
+    "to none": (lambda: Autoscale(replicas_min=0, replicas_max=4), ("replicas_min must be at least 1", "only keda")),
+    "idle": (
+        lambda: Autoscale(replicas_min=2, replicas_max=4, keda=Keda(triggers=TRIGGERS, replicas_idle=2)),
+        ("keda.replicas_idle must be less than replicas_min (2)",),
+    ),
+    "no trigger": (lambda: Keda(triggers=()), ("Keda.triggers", "at least 1 item")),
+    "trigger without a type": (lambda: Keda(triggers=({"metadata": {}},)), ("triggers have a type and metadata",)),
+    "number in a trigger": (
+        lambda: Keda(triggers=({"type": "cron", "metadata": {"desiredReplicas": 3}},)),
+        ("say all in text", "write desiredReplicas: '3'"),
+    ),
+    "fallback of nothing": (
+        lambda: Keda(triggers=TRIGGERS, fallback_after=2),
+        ("fallback_after goes only with fallback_replicas",),
     ),
     "stuck rollout": (lambda: Rollout(max_surge=0, max_unavailable="0%"), ("must not both be zero",)),
     "sleep over grace": (lambda: MODEL.having(grace_s=5, pre_stop_sleep_s=6), ("pre_stop_sleep_s", "grace_s (5)")),
@@ -169,3 +189,13 @@ def test_the_tolerance_is_half_of_the_fewest_replicas_unless_given(
     """With an autoscaler its minimum counts; without a stated tolerance half of that may be lost, rounded down."""
     spec = MODEL.having(**changes)
     assert (spec.replicas_floor, spec.losses_tolerated) == (floor, tolerated)
+
+
+def test_a_system_that_keda_may_take_to_none_has_a_floor_of_one() -> None:
+    """It is tried while it has replicas, and what the pods request of CPU is nothing to it."""
+    spec = MODEL.having(
+        autoscale=Autoscale(replicas_min=0, replicas_max=4, keda=Keda(triggers=TRIGGERS)),
+        cpu_request=None,
+        cpu_limit=None,
+    )
+    assert (spec.replicas_floor, spec.losses_tolerated, spec.by_keda) == (1, 0, True)

@@ -15,10 +15,11 @@ from chaos import faults
 from chaos.cli.app import app
 from chaos.cluster import KINDS
 from chaos.errors import ClusterRefused, UsageError
-from chaos.faults.permissions import AUTOSCALING, ENGINE_METRICS, Right, deploying_rights
+from chaos.faults.permissions import AUTOSCALING, ENGINE_METRICS, Right, deployed_kinds, deploying_rights
 from chaos.faults.scenario_analysis import activities_of, activity_of
 from chaos.lab.control_plane.authorization import refused
 from chaos.lab.control_plane.pki import with_token
+from chaos.objects.scaled_object import SCALED_OBJECT
 from chaos.trial.preflight.checks import require_to_deploy
 from chaos.trial.preflight.rbac import activities_of_files, claims_in_files, deploying_objects
 
@@ -145,6 +146,36 @@ def test_files_are_read_as_scenarios_are(tmp_path: Path) -> None:
     assert claims_in_files([str(tmp_path)])
     file.write_text(FILE.replace("mark.system(", "mark.deployed("))
     assert claims_in_files([f"{file}::test_kept"])
+
+
+KEDA_FILE = """
+import pytest
+from chaos import Autoscale
+
+KEDA = {"triggers": [{"type": "cpu", "metadata": {"value": "60"}}]}
+
+@pytest.mark.deployed(autoscale={"replicas_max": 4, "keda": KEDA})
+def test_by_keda(trial):
+    pass
+
+@pytest.mark.deployed(autoscale=Autoscale(replicas_max=4))
+def test_by_cpu(trial):
+    pass
+"""
+
+
+def test_a_scaled_object_is_deployed_only_where_a_scenario_has_one(tmp_path: Path) -> None:
+    """Its rights are printed for that scenario, and for the file, and not for the other."""
+    file = tmp_path / "test_keda.py"
+    file.write_text(KEDA_FILE)
+    rights = words(deploying_rights([], deployed_kinds(keda=True), proxied=False, claims=False))
+    asked = {f"{verb} {SCALED_OBJECT}" for verb in ("create", "patch", "list", "watch")}
+    assert asked == {one for one in rights if SCALED_OBJECT in one}
+    for which, writes in (("::test_by_keda", True), ("::test_by_cpu", False), ("", True)):
+        rules = printed("--deploys", f"{file}{which}")["ClusterRole"]["rules"]
+        verbs = {verb for rule in rules if "scaledobjects" in rule["resources"] for verb in rule["verbs"]}
+        assert ({"create", "patch"} <= verbs) is writes
+        assert {"get", "list", "watch"} <= verbs
 
 
 def printed(*words: str) -> dict[str, Any]:

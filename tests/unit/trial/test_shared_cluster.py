@@ -12,16 +12,17 @@ from typer.testing import CliRunner
 
 from chaos import faults
 from chaos.cli.app import app
-from chaos.errors import ClusterRefused, NotAllowed
+from chaos.errors import ClusterRefused, NotAllowed, UsageError
 from chaos.faults.permissions import LEASE, Right, deploying_rights
 from chaos.faults.scenario_analysis import activity_of
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
+from chaos.objects.scaled_object import SCALED_OBJECT
 from chaos.objects.workload_kind import DEPLOYMENT
 from chaos.plugin.markers import may_deploy
 from chaos.safety import BlastRadius
 from chaos.safety.abort_conditions import AbortConditions
-from chaos.system import SystemSpec
+from chaos.system import Autoscale, SystemSpec
 from chaos.trial.environment import Environment, SharedEnvironment
 from chaos.trial.preflight.checks import require_to_deploy
 from chaos.trial.preflight.rbac import HOME, deploying_objects
@@ -37,9 +38,16 @@ class Cluster:
 
     facts = SimpleNamespace(context="staging")
 
-    def __init__(self, allow: str = "", *, homeless: bool = False, missing: Right | None = None) -> None:
-        self.allow, self.homeless, self.missing = allow, homeless, missing
+    def __init__(
+        self, allow: str = "", *, homeless: bool = False, missing: Right | None = None, keda: bool = False
+    ) -> None:
+        self.allow, self.homeless, self.missing, self.keda = allow, homeless, missing, keda
         self.asked: list[tuple[str, str, str | None, str]] = []
+
+    def kind(self, name: str) -> None:
+        """Only a cluster with KEDA serves its kinds."""
+        if not self.keda:
+            raise UsageError(f"the cluster knows no {name}")
 
     def list(self, kind: str) -> list[dict[str, Any]]:
         """Both nodes."""
@@ -131,6 +139,20 @@ def test_such_a_scenario_is_skipped_or_fails_and_writes_nothing() -> None:
     cluster = Cluster("node-drain")
     may_deploy(request, shared(cluster, Lease()), spec, None, load)
     assert ("create", "Lease", HOME, "") in cluster.asked
+
+
+def test_a_system_by_keda_is_left_out_where_there_is_none() -> None:
+    """In one sentence, before any right is asked for; with KEDA the rights to its ScaledObject are."""
+    request: Any = SimpleNamespace(node=SimpleNamespace(function=lambda: None))
+    keda = {"triggers": [{"type": "cpu", "metadata": {"value": "60"}}]}
+    spec = SystemSpec(name="web", image="web:1", autoscale=Autoscale.model_validate({"replicas_max": 4, "keda": keda}))
+    without = Cluster()
+    with pytest.raises(pytest.skip.Exception, match=r"the cluster has no KEDA, .*: install it, on the lab "):
+        may_deploy(request, shared(without, Lease()), spec, None, LoadSettings())
+    assert not without.asked
+    there = Cluster(keda=True)
+    may_deploy(request, shared(there, Lease()), spec, None, LoadSettings())
+    assert ("create", SCALED_OBJECT, None, "") in there.asked
 
 
 def test_on_a_cluster_of_ours_nobody_is_asked() -> None:
