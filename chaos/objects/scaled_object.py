@@ -64,6 +64,11 @@ class ScaledObjectView(View):
         return None if given is None else int(given)
 
     @property
+    def falls_back(self) -> bool:
+        """Whether it asks for its fallback now, because a trigger fails: what it shows the autoscaler is no metric."""
+        return self.fallback is not None and self.condition("Fallback").get("status") == "True"
+
+    @property
     def paused(self) -> str:
         """The annotation by which it is paused, with its value; empty if it is not."""
         if (at := self.annotations.get(PAUSED_AT)) is not None:

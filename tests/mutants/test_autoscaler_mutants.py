@@ -1,6 +1,6 @@
 """What the load scenarios must catch: nothing that scales, too little room, a blind autoscaler, flapping, a rival.
 
-Those on a metric of the pods' own need the lab's Prometheus and its adapter, and are skipped without.
+Those on a metric of the pods' own need the lab's Prometheus and its adapter or KEDA, and are skipped without.
 """
 
 from typing import Any
@@ -10,8 +10,9 @@ import pytest
 from chaos.checks import HeldAtMaximum, HeldBlind, NoFlapping, ScaledUp
 from chaos.cluster import Executor, mutations
 from chaos.faults import MetricsDown
+from chaos.lab.addons.prometheus import PROMETHEUS_URL
 from chaos.slo import Slo
-from chaos.system.spec.parts import Autoscale
+from chaos.system.spec.parts import Autoscale, Keda
 from chaos.trial.conditions import scaled_up
 from chaos.trial.run import RunningTrial
 from chaos.trial.system_under_test import SystemUnderTest
@@ -285,5 +286,35 @@ def test_somebody_who_scales_in_while_nothing_is_measured(
                 done = owner.do(mutations.scale(system.workload, 2))
                 assert done.outcome == "ok", done.reason
                 trial.hold(duration_s=20)
+            trial.hold(duration_s=20)
+    trial.judge(HeldBlind())
+
+
+IN_FLIGHT = 'sum(model_requests_running{namespace="$namespace"} + model_requests_waiting{namespace="$namespace"})'
+
+
+def by_keda(average: str, **keda: Any) -> Autoscale:
+    """KEDA's autoscaler on the requests that run or wait, as Prometheus has them."""
+    asked = {"serverAddress": PROMETHEUS_URL, "query": IN_FLIGHT, "threshold": average}
+    said = Keda(triggers=({"type": "prometheus", "metadata": asked},), polling_s=5, **keda)
+    return Autoscale(replicas_min=1, replicas_max=6, keda=said, scale_down_window_s=15)
+
+
+@pytest.mark.needs("metrics-path:prometheus", "metrics-path:keda-adapter")
+@pytest.mark.system(
+    cpu_request="200m",
+    cpu_limit="200m",
+    env={"QUEUE_MAX": "100"},
+    autoscale=by_keda("2", fallback_replicas=1, fallback_after=1),
+)
+@pytest.mark.caught_by("held-blind", "FAIL", "KEDA showed it the fallback of 1")
+def test_a_fallback_that_is_too_low(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
+    """Prometheus is dead in mid-spike, and KEDA asks for one replica in its place: those of the spike are taken."""
+    with traffic.steady(rate_rps=1):
+        trial.baseline(duration_s=15)
+        with traffic.steady(rate_rps=6):
+            trial.hold(until=scaled_up(system))
+            with trial.fault(MetricsDown("prometheus")):
+                trial.hold(duration_s=120)
             trial.hold(duration_s=20)
     trial.judge(HeldBlind())

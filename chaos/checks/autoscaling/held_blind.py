@@ -13,7 +13,7 @@ from chaos.errors import plural
 from chaos.history import History
 from chaos.history.facts.autoscaler import AutoscalerLife
 from chaos.history.facts.replica_counts import desired_replicas
-from chaos.history.facts.scaled_object import scaled_object_at
+from chaos.history.facts.scaled_object import scaled_object_at, scaled_object_states
 from chaos.semantics.hpa.bounds import decision_bound
 
 __all__ = ["HeldBlind", "HeldBlindDetail"]
@@ -45,7 +45,8 @@ class HeldBlindDetail:
 class HeldBlind:
     """While ScalingActive is False for want of metrics desired replicas do not fall, nor rise; then it follows.
 
-    A rise up to the ScaledObject's fallback is right, and so is what brings the number between the limits. Afterwards,
+    Nor do they while KEDA shows the autoscaler its fallback in the place of a trigger that fails. A rise up to the
+    ScaledObject's fallback is right, and so is what brings the number between the limits. Afterwards,
     where the metrics go on asking for more, a rise comes within the autoscaler's own bound. UNKNOWN: it never lacked
     metrics, somebody else changed the number, it was at its minimum and nothing asked for more, or the record ends
     before the bound does. With a second metric that can be read it is not blind: `DecisionsRecomputed` judges that.
@@ -80,18 +81,21 @@ class HeldBlind:
 
 
 def _blind(history: History, life: AutoscalerLife) -> Iterator[BlindDetail]:
-    """Each span in which the status says that no metric could be read."""
-    until_ns, begin = scaling.watched_until_ns(history), None
-    states = [*life.within(scaling.watched_since_ns(history, life), until_ns)]
-    for at_ns, view in [*states, (until_ns, None)]:
-        blind = view is not None and view.blind
-        if blind and begin is None and view is not None:
-            begin = (at_ns, view.inactive)
-        elif not blind and begin is not None:
+    """Each span in which the status says that no metric could be read, or KEDA that it shows its fallback."""
+    since_ns, until_ns = scaling.watched_since_ns(history, life), scaling.watched_until_ns(history)
+    own = (at_ns for at_ns, _ in life.within(since_ns, until_ns))
+    keda = (at_ns for at_ns, _ in scaled_object_states(history) if since_ns < at_ns <= until_ns)
+    begin: tuple[int, str] | None = None
+    for at_ns in [*sorted({*own, *keda}), None]:
+        words = _blindness(history, life, at_ns) if at_ns is not None else ""
+        if words and begin is None and at_ns is not None:
+            begin = (at_ns, words)
+        elif not words and begin is not None:
             desired = desired_replicas(history)
-            numbers = tuple(n for when, n in desired.points if begin[0] < when <= at_ns)
-            end_ns = None if view is None else at_ns
-            yield BlindDetail(begin[0], end_ns, begin[1], desired.value_at(begin[0]) or 0, numbers)
+            numbers = tuple(
+                n for when, n in desired.points if begin[0] < when <= (until_ns if at_ns is None else at_ns)
+            )
+            yield BlindDetail(begin[0], at_ns, begin[1], desired.value_at(begin[0]) or 0, numbers)
             begin = None
 
 
@@ -105,6 +109,14 @@ def _judged(history: History, life: AutoscalerLife, blind: BlindDetail) -> Itera
     yield from (*held, *after)
 
 
+def _blindness(history: History, life: AutoscalerLife, at_ns: int) -> str:
+    """Why the autoscaler sees no metric at a moment, in words; empty if it does."""
+    view, scaled = life.at(at_ns), scaled_object_at(history, at_ns)
+    if view.blind:
+        return view.inactive
+    return f"KEDA showed it the fallback of {scaled.fallback}" if scaled is not None and scaled.falls_back else ""
+
+
 def _held(history: History, life: AutoscalerLife, blind: BlindDetail) -> Iterator[Obligation]:
     """That nothing changed in a span, but by the fallback or the limits."""
     changed = False
@@ -114,12 +126,17 @@ def _held(history: History, life: AutoscalerLife, blind: BlindDetail) -> Iterato
         if not blind.begin_ns < change.at_ns <= end_ns:
             continue
         # The look that had metrics again, or one of them, tells of that only after it acted.
-        told = scaling.announcing(history, life, change)
-        if (told is None and change.at_ns > end_ns - spare_ns) or (told is not None and not told.blind):
+        told, scaled = scaling.announcing(history, life, change), scaled_object_at(history, change.at_ns)
+        fell_back = (
+            scaled is not None and scaled.falls_back and change.at_ns <= end_ns - min(spare_ns, scaling.AHEAD_NS)
+        )
+        seen = told is not None and not told.blind and not fell_back
+        if seen or (told is None and change.at_ns > end_ns - spare_ns):
             continue
         changed, view = True, life.at(change.at_ns)
-        text = f"{change.words} while the autoscaler had no metrics ({blind.words})"
-        fallback = scaled.fallback if (scaled := scaled_object_at(history, change.at_ns)) is not None else None
+        fallback = scaled.fallback if scaled is not None else None
+        why = f"KEDA showed it the fallback of {fallback}" if fell_back else blind.words
+        text = f"{change.words} while the autoscaler had no metrics ({why})"
         evidence = (Evidence(change.at_ns, text),)
         if not view.least <= change.before <= view.most and view.least <= change.after <= view.most:
             yield Obligation(change.words, measured="back between the limits", evidence=evidence)

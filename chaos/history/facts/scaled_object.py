@@ -5,11 +5,11 @@ from chaos.history.coverage import settled_ns
 from chaos.history.model import History
 from chaos.objects.scaled_object import SCALED_OBJECT, ScaledObjectView
 
-__all__ = ["scaled_object_at"]
+__all__ = ["scaled_object_at", "scaled_object_states"]
 
 
 @once
-def _states(history: History) -> tuple[tuple[int, ScaledObjectView | None], ...]:
+def scaled_object_states(history: History) -> tuple[tuple[int, ScaledObjectView | None], ...]:
     """Every state of the ScaledObject that scales the workload, None where it was deleted."""
     facts, found = history.facts, list[tuple[int, ScaledObjectView | None]]()
     for event in history.watch:
@@ -23,4 +23,4 @@ def _states(history: History) -> tuple[tuple[int, ScaledObjectView | None], ...]
 
 def scaled_object_at(history: History, at_ns: int) -> ScaledObjectView | None:
     """The one in force at a moment; None where there is none, or nobody watched them."""
-    return next((view for since_ns, view in reversed(_states(history)) if since_ns <= at_ns), None)
+    return next((view for since_ns, view in reversed(scaled_object_states(history)) if since_ns <= at_ns), None)

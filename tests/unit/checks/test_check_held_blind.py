@@ -47,6 +47,33 @@ def test_nothing_changes_without_metrics(story: Scaling, answer: Answer, words: 
     assert words in finding.line()
 
 
+def fell_back(desired: int, *, at_s: float = 55, until_s: float | None = 60) -> Scaling:
+    """No metrics from 30 s on; from 40 s on KEDA shows its fallback, which the autoscaler then follows."""
+    fails = {"conditions": [{"type": "Fallback", "status": "True", "reason": "FallbackExists"}]}
+    kind = scaled_object(minReplicaCount=1, fallback={"failureThreshold": 3, "replicas": desired})
+    story = blind_story().saw(0, "LISTED", kind, SCALED_OBJECT)
+    story.saw(40, "MODIFIED", {**kind, "status": fails}, SCALED_OBJECT).saw(40.5, "MODIFIED", hpa(2, measured=60), KIND)
+    story.saw(at_s, "MODIFIED", deployment(desired, spec=ASKING), "Deployment")
+    story.saw(at_s + 0.1, "MODIFIED", hpa(desired, measured=60), KIND)
+    return story if until_s is None else story.saw(until_s, "MODIFIED", kind, SCALED_OBJECT)
+
+
+@pytest.mark.parametrize(
+    ("story", "answer", "words"),
+    [
+        pytest.param(fell_back(1), Answer.FAIL, "2 to 1 while the autoscaler had no metrics", id="too low"),
+        pytest.param(fell_back(1, until_s=None), Answer.FAIL, "KEDA showed it the fallback of 1", id="for good"),
+        pytest.param(fell_back(4), Answer.PASS, "", id="up to it"),
+        pytest.param(fell_back(1, at_s=65), Answer.PASS, "", id="metrics were back"),
+    ],
+)
+def test_a_fallback_that_is_too_low_takes_replicas(story: Scaling, answer: Answer, words: str) -> None:
+    """The autoscaler takes it for a metric, and takes away what the owner did not ask for: nobody measured that."""
+    finding = HeldBlind()(story.history())
+    assert finding.answer is answer, finding.line()
+    assert words in finding.line()
+
+
 @pytest.mark.parametrize(
     ("risen_s", "until_s", "answer"), [(66.0, 120, Answer.PASS), (None, 120, Answer.FAIL), (None, 66, Answer.UNKNOWN)]
 )
