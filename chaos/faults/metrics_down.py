@@ -1,4 +1,4 @@
-"""A metrics path that fails: what shows autoscalers their metrics stands still, as a server does that hangs."""
+"""A metrics path that fails: what shows autoscalers their metrics stands still, as a server that hangs or is slow."""
 
 import time
 from collections.abc import Mapping
@@ -10,11 +10,12 @@ from typing_extensions import override
 
 from chaos.cluster import DRY_RUN, selector_of
 from chaos.cluster.watch.custom_sampler import MetricsReader, Question, questions_of
-from chaos.errors import UsageError
+from chaos.errors import ClusterRefused, UsageError
 from chaos.faults.base import API_ALLOWANCE_S, Fault, Injection
 from chaos.faults.context import FaultContext
 from chaos.faults.infrastructure import NO_METRICS_PATH, MetricsPath
 from chaos.faults.permissions import Right, rights
+from chaos.faults.support.background_task import Ending, Work
 from chaos.objects.base import Raw, Ref, View
 from chaos.objects.scaled_object import SCALED_OBJECT
 from chaos.safety import UndoEntry
@@ -40,6 +41,12 @@ STALE_S = 60.0
 
 ANSWER_S = 5.0
 
+RUNS_S = 1.0
+"""How long a program that is slowed down goes on each time: enough for Prometheus to scrape what it has missed."""
+
+TURNS = 10
+"""In so many turns some question that is asked meets a pause."""
+
 
 @dataclass(frozen=True, slots=True)
 class MetricsDown(Fault):
@@ -49,6 +56,9 @@ class MetricsDown(Fault):
     available; of Prometheus, behind which an adapter still answers, when a metric of the system's autoscalers that was
     there before comes as an error, not at all or `STALE_S` old, or KEDA says that its trigger fails. Only where the
     infrastructure can: a metrics path serves the whole cluster. Healing lets it go on, and waits until it is served.
+
+    With `pause_s` it is slow: it stands still for so long at a time, and goes on for `RUNS_S` in between. That has
+    landed when an answer that was asked of it while it stood still took at least half of a pause, and came.
     """
 
     name: ClassVar[str] = "metrics-down"
@@ -57,8 +67,14 @@ class MetricsDown(Fault):
     if_run_dies: ClassVar[str] = "it stands still until the lab's next command"
 
     what: str = METRICS_PROGRAMS[0]
+    pause_s: float | None = None
 
     def __post_init__(self) -> None:
+        if self.pause_s is not None and not 0 < self.pause_s < ANSWER_S:
+            raise UsageError(
+                f"MetricsDown: pause_s must be over 0 and under {ANSWER_S:g}, not {self.pause_s:g}",
+                "the API server takes what is silent for longer for gone: leave pause_s out",
+            )
         if self.what not in METRICS_PROGRAMS:
             known = ", ".join(METRICS_PROGRAMS)
             raise UsageError(f"MetricsDown: {self.what!r} shows no autoscaler its metrics", f"name one of {known}")
@@ -66,7 +82,7 @@ class MetricsDown(Fault):
     @property
     @override
     def words(self) -> str:
-        return f"stop {self.what}, by which autoscalers see"
+        return f"{'stop' if self.pause_s is None else 'slow down'} {self.what}, by which autoscalers see"
 
     @property
     @override
@@ -77,6 +93,8 @@ class MetricsDown(Fault):
     @property
     @override
     def landing_deadline_s(self) -> float:
+        if self.pause_s is not None:
+            return TURNS * (self.pause_s + RUNS_S) + 2 * API_ALLOWANCE_S
         return (STALE_S if self.what == "prometheus" else NOTICED_S) + 2 * API_ALLOWANCE_S
 
     @override
@@ -91,15 +109,20 @@ class MetricsDown(Fault):
 class _Blindness(Injection):
     def __init__(self, fault: MetricsDown, context: FaultContext, path: MetricsPath) -> None:
         super().__init__(fault, context)
-        self._what, self._path = fault.what, path
+        self._what, self._path, self._pause_s = fault.what, path, fault.pause_s
         self._reader = MetricsReader(lambda at: context.cluster.transport.call("GET", at, timeout_s=ANSWER_S))
         self._seen: tuple[Question, ...] = ()
         self._service = View({})
+        self._work = Work(f"the pausing of {fault.what}")
         self.missed = self._stop()
+        if fault.pause_s is not None and not self.missed:
+            self._work.start(context, self._in_turns)
 
     @override
     def landed(self) -> str:
-        """The metrics API's own answer, once the program stands still."""
+        """The metrics API's own answer, once the program stands still; of one that is slow, when an answer is late."""
+        if self._pause_s is not None:
+            return self._late_answer(self._pause_s)
         if not self._path.stands_still(self._what):
             return ""
         if self._what == "prometheus":
@@ -108,6 +131,52 @@ class _Blindness(Injection):
         found = self.context.cluster.get("APIService", None, self._service.name)
         lost = unavailable(found or {})
         return f"{self._what} stands still: {self._service.name} is not available, {lost}" if lost else ""
+
+    @override
+    def stop(self) -> str:
+        """End the pauses; the last one may be under way."""
+        return self._work.stop((self._pause_s or 0.0) + API_ALLOWANCE_S)
+
+    def _in_turns(self) -> Ending:
+        """Let it go on and stop again, until the heal; the heal lets it go on for good."""
+        turns, pause_s = 1, self._pause_s or 0.0
+        while not self._work.stopping:
+            self._work.pause(pause_s)
+            if reason := self._path.go_on(self._what):
+                return Ending("failed", f"{self._what} did not go on: {reason}")
+            self._work.pause(RUNS_S)
+            if self._work.stopping:
+                break
+            if reason := self._path.stop(self._what):
+                return Ending("failed", f"{self._what} did not stop again: {reason}")
+            turns += 1
+        return Ending("stopped", f"{self._what} stood still {turns} times for {pause_s:g} s")
+
+    def _late_answer(self, pause_s: float) -> str:
+        """An answer that came, and took at least half of a pause; empty if the one that was asked for did not.
+
+        It is asked for while the program stands still: on a busy machine other answers may be late, too.
+        """
+        if not self._path.stands_still(self._what):
+            return ""
+        began_s, seen = time.monotonic(), next(iter(self._seen), None)
+        if seen is not None:
+            name, error = seen.metric.name, self._reader.said(seen).get("error", "")
+        else:
+            spec = self._service.spec
+            name = f"/apis/{spec['group']}/{spec['version']}"
+            error = self._unanswered(name)
+        took_s = time.monotonic() - began_s
+        late = not error and took_s >= pause_s / 2
+        return f"{name} came after {took_s:.1f} s, {self._what} being slow" if late else ""
+
+    def _unanswered(self, path: str) -> str:
+        """Why no answer came to what the API server passes on to the program; empty if one did."""
+        try:
+            answer = self.context.cluster.transport.call("GET", path, timeout_s=ANSWER_S)
+        except ClusterRefused as refused:
+            return refused.what
+        return "" if answer.ok else answer.words()
 
     def _stop(self) -> str:
         """Stop the program. Return an empty string, or why that was not done."""
@@ -125,10 +194,11 @@ class _Blindness(Injection):
             if not self._seen:
                 return "no autoscaler of the system was shown a metric that could come from prometheus"
         target = Ref("APIService", "", self._service.name, self._service.uid)
+        turns = {} if self._pause_s is None else {"pause_s": f"{self._pause_s:g}"}
         entry = UndoEntry("continue-metrics", target, "gameday lab up", {"program": what})
         if reason := context.record(entry):
             return f"{what}: {reason}"
-        reason = context.act("stop-metrics", target, lambda: self._path.stop(what), program=what)
+        reason = context.act("stop-metrics", target, lambda: self._path.stop(what), program=what, **turns)
         if reason == DRY_RUN:
             context.discard(entry)
         return reason

@@ -16,10 +16,11 @@ from chaos.clock import Clock
 from chaos.cluster import DryRunExecutor, Journal, NullJournal
 from chaos.cluster.transport import Answer
 from chaos.errors import UsageError
-from chaos.faults import AutoscalerRestart, FaultContext, Infrastructure, MetricsDown
+from chaos.faults import AutoscalerRestart, FaultContext, Infrastructure, MetricsDown, metrics_down
 from chaos.faults.metrics_down import GROUPS
 from chaos.faults.undo import restore_infrastructure
 from chaos.safety.undo_rules import METRICS_PROGRAMS, refusal
+from chaos.wait import until
 
 
 @dataclass
@@ -70,13 +71,14 @@ class Api:
         self.services = {
             f"v1beta1.{group}": {
                 "metadata": {"name": f"v1beta1.{group}", "uid": f"uid-{group}"},
-                "spec": {"group": group},
+                "spec": {"group": group, "version": "v1beta1"},
                 "status": {"conditions": [{"type": "Available", "status": "True", "reason": "Passed"}]},
             }
             for group in groups
         }
         self.values: Any = [1]
-        self.age_s = 0.0
+        self.age_s = self.waits_s = 0.0
+        self.serves = True
         self.transport = SimpleNamespace(call=self.call)
 
     def fails(self, group: str) -> None:
@@ -93,7 +95,10 @@ class Api:
         return self.services.get(name)
 
     def call(self, _method: str, path: str, **_: Any) -> Answer:
-        """What the custom metrics API says."""
+        """What the custom metrics API says, after a while; of another API that it is there."""
+        time.sleep(self.waits_s)
+        if path == "/apis/metrics.k8s.io/v1beta1":
+            return Answer(200 if self.serves else 503, b"{}")
         if path == "/apis/custom.metrics.k8s.io":
             versions = [{"groupVersion": "custom.metrics.k8s.io/v1beta1"}]
             return Answer(200, json.dumps({"versions": versions, "preferredVersion": versions[0]}).encode())
@@ -284,6 +289,47 @@ def test_both_are_written_down(ground: Ground, tmp_path: Path) -> None:
         AutoscalerRestart().inject(context)
     names = [json.loads(line).get("action") for line in (tmp_path / "journal.jsonl").read_text().splitlines()]
     assert {"stop-metrics", "continue-metrics", "restart-autoscaler"} <= set(names)
+
+
+@pytest.mark.parametrize("pause_s", [0, -1, 5, 60])
+def test_a_pause_that_reads_as_gone_is_refused(pause_s: float) -> None:
+    """The API server gives up on what is silent for 5 s: that is the same fault without pauses."""
+    with pytest.raises(UsageError, match="pause_s must be over 0 and under 5"):
+        MetricsDown(pause_s=pause_s)
+
+
+@pytest.mark.parametrize("what", ["metrics-server", "prometheus"])
+def test_what_is_slow_lands_by_a_late_answer_and_goes_on_in_turns(
+    ground: Ground, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    """An answer at once is no proof, nor one that fails; after the heal nothing stands still, and nothing is left."""
+    monkeypatch.setattr(metrics_down, "RUNS_S", 0.01)
+    path = ground.path
+    assert path is not None
+    injection = MetricsDown(what, pause_s=1.0).inject(ground.context)
+    assert injection.missed == ""
+    assert injection.landed() == ""
+    ground.api.waits_s = 0.5
+    until(lambda: f"{what} being slow" in injection.landed(), deadline_s=10, awaited="the proof")
+    ground.api.values, ground.api.serves = None, False
+    assert injection.landed() == ""
+    until(lambda: path.calls.count(f"stop {what}") > 2, deadline_s=10, awaited="three turns")
+    assert injection.heal() == ""
+    assert path.calls[-1] == f"go on {what}"
+    assert (path.still, ground.context.entries) == (set(), ())
+
+
+def test_a_program_that_does_not_go_on_in_its_turn_is_told(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the fault's result; the heal names it, too."""
+    assert ground.path is not None
+    monkeypatch.setattr(ground.path, "go_on", lambda _: "no such process")
+    told: list[str] = []
+    monkeypatch.setattr(FaultContext, "result", lambda _, *words: told.append(words[1]))
+    injection = MetricsDown(pause_s=0.01).inject(ground.context)
+    until(lambda: told, deadline_s=10, awaited="the result")
+    assert told == ["metrics-server did not go on: no such process"]
+    assert "no such process" in injection.heal()
+    assert len(ground.context.entries) == 1
 
 
 def test_two_programs_behind_one_api_are_two_things_to_undo(ground: Ground) -> None:
