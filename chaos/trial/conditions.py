@@ -4,12 +4,13 @@ from chaos.cluster import Recorder
 from chaos.faults import Until
 from chaos.history.facts.autoscaler import KIND, AutoscalerView
 from chaos.objects.pod import PodView
+from chaos.objects.scaled_object import SCALED_OBJECT, ScaledObjectView
 from chaos.semantics import Bound, recovery_bound
-from chaos.semantics.hpa.bounds import MEASURED, fall_bound, rise_bound
+from chaos.semantics.hpa.bounds import MEASURED, fall_bound, metric_bound, rise_bound
 from chaos.semantics.hpa.stabilization import Behaviour
 from chaos.trial.system_under_test import SystemUnderTest
 
-__all__ = ["scaled_down", "scaled_up"]
+__all__ = ["scaled_down", "scaled_to_zero", "scaled_up"]
 
 UNPROMISED_S = 120.0
 """For a metric of which nobody says how soon it shows the load: two scrapes and two caches of the usual half minute."""
@@ -31,6 +32,26 @@ def scaled_down(system: SystemUnderTest) -> Until:
         return low and sum(not pod.finished for pod in pods) <= floor
 
     return Until(words, seen, _deadline_s(system, recorder, floor))
+
+
+def scaled_to_zero(system: SystemUnderTest) -> Until:
+    """Until no replica is desired, and no pod is left; at most as long as its ScaledObjects imply for want of load."""
+    words, recorder = "no replica is left", system.recorder
+    if recorder is None:
+        return Until(words, lambda: True, 0.0)
+
+    def seen() -> bool:
+        wanted = _wanted(system, recorder)
+        return bool(wanted) and not any(wanted) and all(PodView(raw).finished for raw in recorder.objects("Pod"))
+
+    try:
+        found = [ScaledObjectView(raw) for raw in recorder.objects(SCALED_OBJECT)]
+    except KeyError:  # nobody watches them: there is no KEDA, or no right to see
+        found = []
+    # The last active look, and the one that acts.
+    idle_s = max((2 * one.polling_s + one.cooldown_s for one in found), default=UNPROMISED_S)
+    shown_s = _patience_s(metric_bound(system.timings, ["External"]))
+    return Until(words, seen, shown_s + idle_s + system.spec.grace_s + DRAIN_S)
 
 
 def scaled_up(system: SystemUnderTest) -> Until:

@@ -149,7 +149,7 @@ def test_all_that_it_needs_is_written_for_it_alone(addon: Addon, tmp_path: Path)
 
 
 def test_only_policies_run_on_nodes(tmp_path: Path) -> None:
-    """Everything else is beside the control plane, with metrics-server."""
+    """Everything else is beside the control plane, with metrics-server, but what counts users' requests."""
     here = site(tmp_path)
     on_nodes = network_policies.NETWORK_POLICIES.programs(here)
     assert [(one.name, one.group, one.netns) for one in on_nodes] == [
@@ -159,7 +159,8 @@ def test_only_policies_run_on_nodes(tmp_path: Path) -> None:
     others = [
         program for name in ("prometheus", "prometheus-adapter", "keda") for program in ADDONS[name].programs(here)
     ]
-    assert {program.netns for program in others} == {CONTROL}
+    assert {program.netns for program in others if program.name != "service-traffic"} == {CONTROL}
+    assert [(one.group, one.netns) for one in others if one.netns != CONTROL] == [("client", "gameday-client")]
 
 
 def test_no_two_programs_take_the_same_port_or_name(tmp_path: Path) -> None:
@@ -190,9 +191,10 @@ def test_each_module_is_whole(folder: str) -> None:
 def test_prometheus_asks_the_pods_of_the_file_every_two_seconds() -> None:
     """The file is read again as often as it is written."""
     config = prometheus.config(Path("/x/targets.json"))
-    (job,) = config["scrape_configs"]
+    job, services = config["scrape_configs"]
     assert config["global"] == {"scrape_interval": "2s", "scrape_timeout": "2s"}
     assert job["file_sd_configs"] == [{"files": ["/x/targets.json"], "refresh_interval": "2s"}]
+    assert services["static_configs"] == [{"targets": ["10.89.0.10:9101"]}]
 
 
 def test_rules_are_of_every_engine_that_tells_its_queue() -> None:

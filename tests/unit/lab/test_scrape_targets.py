@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import ssl
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+from served_lists import ServedList
 
 from chaos.lab.addons import scrape_targets
 from chaos.lab.addons.scrape_targets import target, targets
@@ -93,46 +89,9 @@ def test_the_order_is_that_of_names_whatever_the_server_gives() -> None:
     assert [one["labels"]["pod"] for one in targets(pods)] == ["c", "a", "b"]
 
 
-class Pods:
-    """An API server that knows a list of pods."""
-
-    def __init__(self) -> None:
-        self.items: list[dict[str, Any]] = []
-        self.status = 200
-        self.clients: set[str] = set()
-
-    @contextmanager
-    def serving(self, authority: Authority) -> Iterator[str]:
-        """Its address; it lets in who has a certificate."""
-        pods = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                assert isinstance(self.connection, ssl.SSLSocket)
-                pods.clients.add(str(self.connection.getpeercert()))
-                body = json.dumps({"items": pods.items}).encode()
-                self.send_response(pods.status)
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *words: object) -> None:
-                """Say nothing."""
-
-        served = authority.issue("server", user="server", addresses=["127.0.0.1"])
-        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.certificate))
-        tls.verify_mode = ssl.CERT_REQUIRED
-        tls.load_cert_chain(served.certificate, served.key)
-        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-            server.socket = tls.wrap_socket(server.socket, server_side=True)
-            threading.Thread(target=server.serve_forever, daemon=True).start()
-            yield f"https://127.0.0.1:{server.server_port}"
-            server.shutdown()
-
-
 def test_the_program_follows_the_pods_and_keeps_what_it_knows_while_nobody_answers(tmp_path: Path) -> None:
     """It needs no package of ours; the file is replaced as a whole, and each complaint is made once."""
-    authority, served, out = Authority(tmp_path, "ca"), Pods(), tmp_path / "targets.json"
+    authority, served, out = Authority(tmp_path, "ca"), ServedList(), tmp_path / "targets.json"
     own = authority.issue("prometheus", user="gameday:prometheus")
 
     def names() -> list[str]:

@@ -18,7 +18,7 @@ from scenario_rehearsal import BUDGETS, OWNERS, PLACES, TOLD_AT, Told
 ROOT = Path(__file__).parents[3]
 TAKES_S = 500
 KILL, DRAIN = "test_pod_kill.py::test_killed_pods_are_replaced_within_the_slo", "test_node_drain.py::"
-BY_LOAD = ("test_load_spike.py", "test_metrics_path.py", "test_queue_length.py", "test_scale_down.py")
+BY_LOAD = ("test_keda.py", "test_load_spike.py", "test_metrics_path.py", "test_queue_length.py", "test_scale_down.py")
 ALONE = (
     "test_nothing_is_evicted_while_every_node_is_lost",
     "test_a_drain_that_the_disruption_budget_forbids_is_blocked",

@@ -8,10 +8,11 @@ from histories import deployment, pod
 
 from chaos.cluster import Recorder
 from chaos.history.facts.autoscaler import KIND
+from chaos.objects.scaled_object import SCALED_OBJECT
 from chaos.semantics import LAB
 from chaos.system import SystemSpec
 from chaos.system.spec.parts import Autoscale
-from chaos.trial.conditions import scaled_down, scaled_up
+from chaos.trial.conditions import DRAIN_S, UNPROMISED_S, scaled_down, scaled_to_zero, scaled_up
 from chaos.trial.system_under_test import SystemUnderTest
 
 RNG = random.Random(1)  # noqa: S311  # nothing is picked
@@ -62,8 +63,23 @@ def test_a_rise_is_seen_as_soon_as_more_are_desired() -> None:
     assert until.deadline_s == RISE_BOUND_S
 
 
+def test_zero_is_seen_when_no_pod_is_left() -> None:
+    """Nor one that still ends; it is waited for as long as two looks of KEDA and its cooldown, and the pods' end."""
+    scaled = {"metadata": {"name": "so"}, "spec": {"pollingInterval": 5, "cooldownPeriod": 20}}
+    seen = Seen(Deployment=[deployment(1)], Pod=[pod("a", ready=True)], **{SCALED_OBJECT: [scaled]})
+    until = scaled_to_zero(under_test(seen))
+    assert not until.seen()
+    seen.kinds["Deployment"] = [deployment(0)]
+    assert not until.seen()
+    seen.kinds["Pod"] = []
+    assert until.seen()
+    seen.kinds["Deployment"] = [deployment(1)]
+    assert not until.seen()
+    assert until.deadline_s == UNPROMISED_S + 2 * 5 + 20 + SPEC.grace_s + DRAIN_S
+
+
 def test_a_saved_run_waits_for_nothing() -> None:
     """When a run is judged again there is nothing to see."""
-    for awaited in (scaled_down, scaled_up):
+    for awaited in (scaled_down, scaled_to_zero, scaled_up):
         until = awaited(under_test(None))
         assert (until.seen(), until.deadline_s) == (True, 0.0)
