@@ -35,7 +35,10 @@ NO_NODE_INFRASTRUCTURE = "nothing here can switch a node off: give --gameday-nod
 
 NO_CLUSTER_UPGRADE = "nothing here can upgrade the cluster: only the lab's own infrastructure can"
 
-NO_METRICS_PATH = "what autoscalers see and who scales serves the whole cluster: only the lab's may be stopped"
+NO_METRICS_PATH = (
+    "what autoscalers see and who scales serves the whole cluster, and only the lab's may be stopped: name an adapter "
+    "or a Prometheus of the service's own namespace under [system.roles], and have ProcessHang stop that"
+)
 
 COMMAND_S = 180.0
 """A cloud takes a minute or two to stop a machine."""

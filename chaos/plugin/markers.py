@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from chaos.errors import NotAllowed, one_line
+from chaos.faults import AutoscalerRestart, MetricsDown
+from chaos.faults.infrastructure import NO_METRICS_PATH
 from chaos.faults.permissions import (
     CANARY,
     DEPLOYED,
@@ -49,6 +51,7 @@ __all__ = [
 ]
 
 DATA_NEED, AUTOSCALER_NEED = "data", "autoscaler"
+BY_METRICS_PATH = (MetricsDown.name, AutoscalerRestart.name)
 
 
 def adopted_for(
@@ -285,7 +288,9 @@ def _unfit(activities: Iterable[Activity], kind: str) -> Iterator[str]:
 
 
 def _lacking(node: pytest.Item, environment: Environment, *, ours: bool) -> Iterator[str]:
-    """What the cluster lacks of what the scenario's markers say that it needs; `ours`: to deploy our own system."""
+    """What the cluster lacks of what the scenario's markers and faults need; `ours`: to deploy our own system."""
+    if environment.infrastructure.metrics is None and any(one.name in BY_METRICS_PATH for one in _activities(node)):
+        yield NO_METRICS_PATH
     for marker in node.iter_markers("needs"):
         needs = [need for need in marker.args if need not in (DATA_NEED, AUTOSCALER_NEED)]
         if not ours:

@@ -1,11 +1,15 @@
 """What a scenario's markers ask of a system that is deployed, and of one that already runs."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from chaos import faults
 from chaos.errors import UsageError
+from chaos.faults.infrastructure import Infrastructure
+from chaos.lab.metrics_path import LabMetricsPath
 from chaos.plugin.markers import refuse_unmet
 from chaos.plugin.spec_fields import deployed_fields, marked, wanted_fields
 from chaos.system import SystemSpec
@@ -89,6 +93,23 @@ def test_a_scenario_is_left_out_for_what_is_not_there(
         refuse_unmet(asking(*marks), GROUND, spec, ours=ours)
     assert told in str(skipped.value)
     assert ";" not in str(skipped.value)
+
+
+def blinds(trial: Any) -> None:
+    """A scenario that stops Prometheus, and has no marker that says so."""
+    with trial.fault(faults.MetricsDown("prometheus")):
+        pass
+
+
+@pytest.mark.parametrize("ours", [True, False])
+def test_what_only_the_labs_metrics_path_can_is_left_out_elsewhere(*, ours: bool) -> None:
+    """By the fault that the code names, before anything is deployed or done, with what a team can do instead."""
+    request = asking()
+    request.node.function = blinds
+    with pytest.raises(pytest.skip.Exception) as skipped:
+        refuse_unmet(request, GROUND, PLAIN, ours=ours)
+    assert "only the lab's may be stopped: name an adapter or a Prometheus" in str(skipped.value)
+    refuse_unmet(request, replace(GROUND, infrastructure=Infrastructure(metrics=LabMetricsPath())), PLAIN, ours=ours)
 
 
 def test_a_need_that_only_begins_like_data_is_refused() -> None:

@@ -39,6 +39,7 @@ def test_only_the_labs_own_cluster_has_them() -> None:
     found = means_of_nodes(cluster())
     assert found.containers is not None
     assert found.probes is not None
+    assert found.metrics is not None
     assert (found.nodes, found.pod_network) == (None, None)
     assert means_of_nodes(cluster(server="https://staging.example")) == NO_INFRASTRUCTURE
     assert means_of_nodes(cluster(uid="another")) == NO_INFRASTRUCTURE
