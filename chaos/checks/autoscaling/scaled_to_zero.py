@@ -48,6 +48,11 @@ class QuietDetail:
     zero_s: float | None
     bound_s: float | None
 
+    @property
+    def too_short(self) -> bool:
+        """Whether it ended before zero was due, and there was none."""
+        return self.zero_s is None and self.bound_s is not None and self.lasted_s < self.bound_s
+
 
 @dataclass(frozen=True, slots=True)
 class ScaledToZeroDetail:
@@ -77,7 +82,8 @@ class ScaledToZero:
         details: list[QuietDetail] = []
         for quiet in quiet_times(history):
             detail, judged = self._judged(history, quiet)
-            if not judged:
+            # The end of a trial that was at zero before is no quiet time of its own, as long as nothing is due in it.
+            if not judged or (details and detail.too_short):
                 continue
             details.append(detail)
             kinds = ("Pod", history.facts.workload_kind)

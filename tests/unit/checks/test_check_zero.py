@@ -60,6 +60,14 @@ def test_zero_is_owed_in_time(story: Scaling, within_s: float | None, answer: An
     assert words in finding.line()
 
 
+@pytest.mark.parametrize(("ended_s", "answer"), [(120, Answer.PASS), (145, Answer.FAIL)])
+def test_the_end_of_a_trial_after_a_cold_start_owes_no_second_zero(ended_s: float, answer: Answer) -> None:
+    """As long as none is due: the last answer came at 99 s, and zero replicas are due 40 s later."""
+    story = timed_zero(from_zero(until_s=150)).has(phases=(Phase("recovery", at(100), at(ended_s)),))
+    finding = ScaledToZero()(story.history())
+    assert finding.answer is answer, finding.line()
+
+
 def test_a_replica_that_comes_back_while_nobody_asks_fails() -> None:
     """A trigger that is never quiet, or a cooldown of nothing, brings it back; kubectl is somebody else."""
     flapped = timed_zero(to_zero())
