@@ -124,17 +124,6 @@ class PercentileReading:
         """How many of that many may be slower: as many as lie above the nearest rank."""
         return self.count - nearest_rank(self.count)
 
-    @property
-    def met(self) -> bool:
-        """Whether the objective is met, for good: there are requests enough to tell."""
-        return self.count >= REQUESTS_FOR_P99 and self.over <= self.allowed
-
-    @property
-    def missed(self) -> bool:
-        """Whether it is missed, for good: with few requests, only if the missing ones could not mend it, all fast."""
-        count = max(self.count, REQUESTS_FOR_P99)
-        return self.over > count - nearest_rank(count)
-
 
 @dataclass(frozen=True, slots=True)
 class SloReading:
@@ -164,19 +153,9 @@ class SloReading:
         return self.times.get("latency")
 
     @property
-    def first_token(self) -> PercentileReading | None:
-        """The percentile of the time to the first token, if it has an objective."""
-        return self.times.get("first_token")
-
-    @property
     def bad(self) -> int:
         """Valid requests that were not answered in full."""
         return self.valid - self.good
-
-    @property
-    def unsent(self) -> int:
-        """Requests that the generator could not send."""
-        return self.outcomes.get("unsent", 0)
 
     @property
     def availability(self) -> float | None:

@@ -132,11 +132,6 @@ class EndpointView:
         return str((self.raw.get("targetRef") or {}).get("uid") or "")
 
     @property
-    def node(self) -> str:
-        """The node of its pod."""
-        return str(self.raw.get("nodeName") or "")
-
-    @property
     def addresses(self) -> tuple[str, ...]:
         """Its IP addresses, one in practice."""
         return tuple(self.raw.get("addresses") or ())

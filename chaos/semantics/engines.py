@@ -1,4 +1,4 @@
-"""Model servers, known by what they say: their paths, the names of their metrics, what SIGTERM does to their streams.
+"""Model servers, known by what they say: their paths, and the names of their metrics.
 
 The rows follow the engines' own sources. Engines rename metrics between versions, so a quantity has all its names, the
 newest first: of those that a server exposes the first counts. An empty tuple: the engine does not tell.
@@ -9,20 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
-__all__ = ["ENGINES", "Engine", "OnSigterm", "Series", "engine_named", "recognised"]
+__all__ = ["ENGINES", "Engine", "Series", "engine_named", "recognised"]
 
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z.+_-]{0,63}")
-
-
-class OnSigterm(StrEnum):
-    """What becomes of a stream that is in flight when the server gets SIGTERM."""
-
-    DRAINS = "drains"  # it is written to its end
-    ABORTS = "aborts"  # it ends in order, with finish_reason "abort", and holds a part of the answer
-    CUTS = "cuts"  # its connection ends in the middle
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +36,6 @@ class Engine:
     Attributes:
         name: as in gameday.toml.
         title: for people.
-        health_path: alive; for most no proof that the engine computes.
-        ready_path: requests may be sent.
-        models_path: the list of models, as OpenAI's API has it.
         metrics_path: the text exposition; empty: there is none.
         metrics_port: where that is another port than the one that serves.
         version_path: an answer of JSON that has `version_key`; empty: the engine does not tell.
@@ -59,8 +47,6 @@ class Engine:
         finished_label: its label that says how; empty: all samples are cut requests.
         cut_reasons: its values that mean that the answer is not whole; clients that went away are among them.
         preemptions: counter of requests whose computation was thrown away, to begin again.
-        replica_header: response header that names the replica; empty: none does.
-        on_sigterm: what becomes of streams.
         owned_by: what /v1/models has there; empty: nothing that tells the engine.
         metrics_prefix: of all its metrics.
         server: how its header `Server` begins; empty: it names a library, not the engine.
@@ -70,9 +56,6 @@ class Engine:
 
     name: str
     title: str
-    health_path: str = "/health"
-    ready_path: str = "/health"
-    models_path: str = "/v1/models"
     metrics_path: str = "/metrics"
     metrics_port: int | None = None
     version_path: str = ""
@@ -85,8 +68,6 @@ class Engine:
     finished_label: str = ""
     cut_reasons: tuple[str, ...] = ()
     preemptions: tuple[Series, ...] = ()
-    replica_header: str = ""
-    on_sigterm: OnSigterm
     owned_by: str = ""
     metrics_prefix: str = ""
     server: str = ""
@@ -106,7 +87,6 @@ ENGINES: tuple[Engine, ...] = (
         finished_label="finished_reason",
         cut_reasons=("abort", "error"),
         preemptions=_series("vllm:num_preemptions_total"),
-        on_sigterm=OnSigterm.ABORTS,
         owned_by="vllm",
         metrics_prefix="vllm:",
     ),
@@ -120,7 +100,6 @@ ENGINES: tuple[Engine, ...] = (
         generated_tokens=_series("sglang:generation_tokens_total"),
         finished=_series("sglang:num_aborted_requests_total"),
         preemptions=_series("sglang:num_retracted_requests_total", "sglang:num_retracted_reqs_total"),
-        on_sigterm=OnSigterm.DRAINS,
         owned_by="sglang",
         metrics_prefix="sglang:",
     ),
@@ -134,7 +113,6 @@ ENGINES: tuple[Engine, ...] = (
         finished=_series("tgi_request_failure"),
         finished_label="err",
         cut_reasons=("generation", "incomplete"),
-        on_sigterm=OnSigterm.DRAINS,
         metrics_prefix="tgi_",
     ),
     Engine(
@@ -146,7 +124,6 @@ ENGINES: tuple[Engine, ...] = (
         waiting=_series("llamacpp:requests_deferred"),
         cache_use=_series("llamacpp:kv_cache_usage_ratio"),
         generated_tokens=_series("llamacpp:tokens_predicted_total"),
-        on_sigterm=OnSigterm.CUTS,
         owned_by="llamacpp",
         metrics_prefix="llamacpp:",
         live_gauges=True,
@@ -155,8 +132,6 @@ ENGINES: tuple[Engine, ...] = (
     Engine(
         name="triton",
         title="Triton Inference Server",
-        health_path="/v2/health/live",
-        ready_path="/v2/health/ready",
         metrics_port=8002,
         version_path="/v2",
         running=(Series("nv_trt_llm_request_metrics", "request_type", "active"),),
@@ -168,33 +143,25 @@ ENGINES: tuple[Engine, ...] = (
         finished=_series("nv_inference_request_failure"),
         finished_label="reason",
         cut_reasons=("BACKEND", "CANCELED", "OTHER"),
-        on_sigterm=OnSigterm.DRAINS,
         owned_by="Triton Inference Server",
         metrics_prefix="nv_",
     ),
     Engine(
         name="ollama",
         title="Ollama",
-        health_path="/",
-        ready_path="/",
         metrics_path="",
         version_path="/api/version",
-        on_sigterm=OnSigterm.CUTS,
         owned_by="library",
     ),
     Engine(
         name="gameday",
         title="gameday's reference server",
-        health_path="/livez",
-        ready_path="/readyz",
         running=_series("model_requests_running"),
         waiting=_series("model_requests_waiting"),
         generated_tokens=(Series("model_tokens_total", "kind", "completion"),),
         finished=_series("model_requests_total"),
         finished_label="outcome",
         cut_reasons=("failed", "cancelled"),
-        replica_header="x-served-by",
-        on_sigterm=OnSigterm.DRAINS,
         owned_by="gameday",
         metrics_prefix="model_",
         live_gauges=True,

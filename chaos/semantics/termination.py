@@ -37,11 +37,6 @@ class Between:
     best_s: float
     worst_s: float
 
-    @property
-    def exact(self) -> bool:
-        """Whether both limits are the same."""
-        return self.best_s == self.worst_s
-
 
 @dataclass(frozen=True, slots=True)
 class Termination:

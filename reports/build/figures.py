@@ -78,19 +78,13 @@ def token_series(table: pl.DataFrame, buckets: Buckets) -> TokenSeries | None:
     percents = (("p50", 50), ("p99", 99))
     first = by_bucket(firsts, buckets, *(percentile(percent, "first_s").alias(name) for name, percent in percents))
     gap = by_bucket(gaps, buckets, *(percentile(percent, "gap_s").alias(name) for name, percent in percents))
-    first_all = firsts.select(percentile(percent, "first_s").alias(name) for name, percent in percents).row(0)
-    gap_all = gaps.select(percentile(percent, "gap_s").alias(name) for name, percent in percents).row(0)
     return TokenSeries(
         first_p50_s=tuple(map(rounded, first["p50"])),
         first_p99_s=tuple(map(rounded, first["p99"])),
         gap_p50_s=tuple(map(rounded, gap["p50"])),
         gap_p99_s=tuple(map(rounded, gap["p99"])),
         n=firsts.height,
-        first_all_p50_s=rounded(first_all[0]),
-        first_all_p99_s=rounded(first_all[1]),
         gaps=gaps.height,
-        gap_all_p50_s=rounded(gap_all[0]),
-        gap_all_p99_s=rounded(gap_all[1]),
     )
 
 

@@ -263,18 +263,14 @@ class HeatMap:
 
 @dataclass(frozen=True, slots=True)
 class TokenSeries:
-    """Time to the first token, and gaps between tokens, by the latency buckets and over all."""
+    """Time to the first token, and gaps between tokens, by the latency buckets; how many there were of each."""
 
     first_p50_s: tuple[float | None, ...]
     first_p99_s: tuple[float | None, ...]
     gap_p50_s: tuple[float | None, ...]
     gap_p99_s: tuple[float | None, ...]
     n: int
-    first_all_p50_s: float | None
-    first_all_p99_s: float | None
     gaps: int
-    gap_all_p50_s: float | None
-    gap_all_p99_s: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ def steps_of(replicas: int, told: Iterable[tuple[float, str]]) -> tuple[RateStep
     """Steps by what they came to: `+` held, `-` did not, `?` unknown."""
     answers = {"+": Answer.PASS, "-": Answer.FAIL, "?": Answer.UNKNOWN}
     return tuple(
-        RateStep(f"steady-{number}", replicas, rate, number, number + 1, answers[sign])
+        RateStep(replicas, rate, number + 1, answers[sign])
         for number, (rate, signs) in enumerate(told)
         for sign in signs
     )

@@ -60,11 +60,10 @@ WIDE = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Response time in the untroubled system: up to `upper_s`, over `count` requests; `slowest_s` of them all."""
+    """Response time in the untroubled system: up to `upper_s`; `slowest_s` of them all."""
 
     upper_s: float
     slowest_s: float
-    count: int
 
 
 @once
@@ -80,7 +79,7 @@ def baseline_band(history: History) -> Band | None:
     if len(took) < BASELINE_MIN:
         return None
     p95 = took[math.ceil(0.95 * len(took)) - 1]
-    return Band(max(p95, WIDE * took[len(took) // 2]), took[-1], len(took))
+    return Band(max(p95, WIDE * took[len(took) // 2]), took[-1])
 
 
 def first_failed_ns(history: History, begin_ns: int, end_ns: int) -> int | None:

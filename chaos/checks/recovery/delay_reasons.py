@@ -158,7 +158,6 @@ class RoomWait:
 
     Attributes:
         begin_ns, end_ns: from when until when no node took it, or it was not made; None: to the last.
-        words: the scheduler's, or its controller's.
         excuse: why nobody promises that it came sooner; empty where it never got room, and none was on its way.
         part: the lost pod's grace, where it got that pod's own room as soon as that was gone.
         unmade: it could not even be made.
@@ -167,7 +166,6 @@ class RoomWait:
 
     begin_ns: int
     end_ns: int | None
-    words: str
     excuse: str
     part: Part | None
     unmade: bool = False
@@ -195,7 +193,7 @@ def room_wait(history: History, victim: PodLife | None, pod: PodLife | None) -> 
         excuse = f"a node was on its way: {coming}"
     if victim is not None and _took_over(victim, pod, said):
         part = termination_part(victim.spec, f"no node had room before {victim.name} was gone", name="room")
-    return RoomWait(said.begin_ns, said.end_ns, words, f"{words}; {excuse}" if excuse else "", part)
+    return RoomWait(said.begin_ns, said.end_ns, f"{words}; {excuse}" if excuse else "", part)
 
 
 def quota_wait(history: History, victim: PodLife, pod: PodLife | None) -> RoomWait | None:
@@ -213,9 +211,7 @@ def quota_wait(history: History, victim: PodLife, pod: PodLife | None) -> RoomWa
     why = f"{victim.name}, which it replaces, had its share of the quota until it was gone"
     excuse = f"{words}; {why}" if pod is not None or victim.gone_ns is None else ""
     waited = end_ns is not None and victim.gone_ns is not None and victim.gone_ns <= end_ns
-    return RoomWait(
-        begin_ns, end_ns, words, excuse, termination_part(victim.spec, why) if waited else None, unmade=True
-    )
+    return RoomWait(begin_ns, end_ns, excuse, termination_part(victim.spec, why) if waited else None, unmade=True)
 
 
 def kept_wait(history: History, victim: PodLife, pod: PodLife | None) -> RoomWait | None:
@@ -236,7 +232,7 @@ def kept_wait(history: History, victim: PodLife, pod: PodLife | None) -> RoomWai
     words = f"{victim.name}, which it replaces, was kept by its finalizers ({', '.join(kept[0][1])})"
     settle = "a trial whose pods have no finalizers that others remove"
     excuse = f"{words}, and nobody promises how soon these are removed"
-    return RoomWait(kept[0][0], end_ns, words, excuse, None, unmade=True, settle=settle)
+    return RoomWait(kept[0][0], end_ns, excuse, None, unmade=True, settle=settle)
 
 
 def volume_terms(history: History, life: PodLife, at_ns: int) -> tuple[Sequence[Raw], ...]:

@@ -31,14 +31,12 @@ class Timeline:
     Attributes:
         moments: when each step was seen, by the recorder's clock; what was not seen is absent.
         earliest_ns: when the fault may have struck at the earliest; `moments["fault"]` is the latest.
-        until_ns: up to when what followed was this fault's doing.
     """
 
     loss: Loss
     fault: Fault
     moments: Mapping[StageName, int]
     earliest_ns: int
-    until_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def timeline_of(history: History, loss: Loss, fault: Fault, struck_ns: int | Non
     moments = seen | _of_users(history, loss.replacement, seen, until_ns)
     if fault.name == FILLS:
         moments["fault"] = _full_ns(history, loss, fault, seen)
-    return Timeline(loss, fault, moments, earliest_ns, until_ns)
+    return Timeline(loss, fault, moments, earliest_ns)
 
 
 def steps_of(one: Missing, struck_ns: int | None) -> tuple[StepDetail, ...]:

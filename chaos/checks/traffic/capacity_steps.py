@@ -83,10 +83,8 @@ class RateStep:
     queue grew, and that a longer stretch would have held less.
     """
 
-    stream: str
     replicas: int
     rate_rps: float
-    begin_ns: int
     end_ns: int
     answer: Answer
     reason: str = ""
@@ -130,10 +128,8 @@ def _step(history: History, slo: Slo, stream: Stream, *, brief: bool) -> RateSte
     doubts = [*_doubts(history, stream, end_ns), GeneratorHealthy(slo, within=window)(history).reason]
     reason = "; ".join(doubt for doubt in doubts if doubt)
     return RateStep(
-        stream=stream.name,
         replicas=desired_replicas(history).value_at(stream.begin_ns) or 0,
         rate_rps=stream.rate_rps,
-        begin_ns=stream.begin_ns,
         end_ns=end_ns,
         answer=Answer.UNKNOWN if reason else answer,
         reason=reason or why,

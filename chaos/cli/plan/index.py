@@ -28,7 +28,6 @@ REPLACING = frozenset({"ReplicaSet", "StatefulSet", "ReplicationController"})
 class Node:
     """A node, and the room that is left on it by the pods that are to stay."""
 
-    view: NodeView
     name: str
     labels: Mapping[str, str]
     taints: Sequence[Raw]
@@ -128,7 +127,7 @@ def _node(view: NodeView) -> Node:
     taints = list(view.taints)
     if view.unschedulable and not any(taint.get("key") == CORDON["key"] for taint in taints):
         taints.append(CORDON)
-    return Node(view, view.name, view.labels, taints, view.ready, view.unschedulable, allocatable(view.raw))
+    return Node(view.name, view.labels, taints, view.ready, view.unschedulable, allocatable(view.raw))
 
 
 def _pods(listing: Listing) -> list[Pod]:

@@ -91,11 +91,6 @@ class MetricView:
         return self.type in ("Object", "External")
 
     @property
-    def percent(self) -> int | None:
-        """The percentage of the request, desired or measured; None for other targets."""
-        return self.amount("Utilization")
-
-    @property
     def kind(self) -> TargetKind | None:
         """The kind of value that it is held against; None where there is none that can be read."""
         return next((kind for kind in TARGETS if self.amount(kind)), None)
@@ -145,11 +140,6 @@ class AutoscalerView(View):
     def metrics(self) -> tuple[MetricView, ...]:
         """What it looks at."""
         return tuple(MetricView(raw) for raw in self.spec.get("metrics") or ())
-
-    @property
-    def measured(self) -> tuple[MetricView, ...]:
-        """What it last measured; a metric that failed is an empty entry, and left out."""
-        return tuple(MetricView(raw) for raw in self.status.get("currentMetrics") or () if raw.get("type"))
 
     @property
     def readings(self) -> tuple[tuple[MetricView, MetricView], ...]:
@@ -210,7 +200,6 @@ class AutoscalerLife:
     by its Events, each with the moment of its receipt.
     """
 
-    uid: str
     name: str
     states: tuple[tuple[int, AutoscalerView], ...]
     listed: bool
@@ -252,7 +241,7 @@ def autoscalers(history: History) -> tuple[AutoscalerLife, ...]:
         if event.gone:
             gone[view.uid] = at_ns
     return tuple(
-        AutoscalerLife(uid, seen[-1][1].name, tuple(seen), uid in listed, gone.get(uid), _announced(history, uid))
+        AutoscalerLife(seen[-1][1].name, tuple(seen), uid in listed, gone.get(uid), _announced(history, uid))
         for uid, seen in states.items()
     )
 

@@ -116,16 +116,10 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The autoscaler's own bounds. An absent minReplicas is 1."""
+    """The autoscaler's own bounds."""
 
     least: int
     most: int
-
-    @classmethod
-    def of(cls, spec: Raw) -> Limits:
-        """Read them from a raw HorizontalPodAutoscaler's spec."""
-        least = spec.get("minReplicas")
-        return cls(1 if least is None else int(least), int(spec["maxReplicas"]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ def test_fields_read_as_kubernetes_means_them() -> None:
     view = AutoscalerView(raw)
     assert (view.least, view.most, view.desired) == (1, 8, 3)
     assert (view.inactive, view.limited) == ("FailedGetResourceMetric: no", "TooManyReplicas")
-    assert [(one.name, one.percent) for one in view.measured] == [("cpu", 70)]
+    assert [(one.name, seen.amount("Utilization")) for one, seen in view.readings] == [("cpu", 70)]
     assert AutoscalerView(hpa(2)).inactive == ""
 
 
@@ -37,4 +37,4 @@ def test_metrics_have_their_names() -> None:
     of_container = {"type": "ContainerResource", "containerResource": {"name": "cpu", "container": "m"}}
     assert MetricView(of_container).name == "cpu of m"
     pods = MetricView({"type": "Pods", "pods": {"metric": {"name": "queue"}, "target": {"averageValue": "5"}}})
-    assert (pods.name, pods.percent) == ("queue", None)
+    assert (pods.name, pods.amount("Utilization")) == ("queue", None)
