@@ -5,7 +5,7 @@ from collections.abc import Callable
 from reports import formatting as words
 from reports.model.engine import EngineSeries
 from reports.model.report import Report
-from reports.page.panels.panel import Panel, Table, bucket_path, bucket_readout, bucket_rows, holes, last_known, spread
+from reports.page.panels.panel import Panel, bucket_path, bucket_readout, bucket_table, holes, last_known, spread
 from reports.page.svg import Linear, Tick, TimeAxis, bands, drawing, nice_steps, path, rules
 
 __all__ = ["engine_panels"]
@@ -52,10 +52,7 @@ def _panel(report: Report, series: EngineSeries, axis: TimeAxis) -> Panel:
         ends=spread(ends, HEIGHT),
         holes=holes(series.missing, axis),
         readout=bucket_readout(buckets, lambda k: _words(series, k, shown)),
-        table=Table(
-            ("from (UTC)", "T+", *(line.name for line in series.lines)),
-            bucket_rows(buckets, lambda k: _row(series, k, shown)),
-        ),
+        table=bucket_table(buckets, (line.name for line in series.lines), lambda k: _row(series, k, shown)),
     )
 
 

@@ -13,7 +13,7 @@ from reports.page.panels.panel import (
     Table,
     bucket_path,
     bucket_readout,
-    bucket_rows,
+    bucket_table,
     holes,
     last_known,
     spread,
@@ -74,15 +74,13 @@ def tokens_panel(report: Report, tokens: TokenSeries, axis: TimeAxis) -> Panel:
         readout=bucket_readout(
             buckets, lambda k: ", ".join(f"{name} {words.duration(column[k])}" for name, _, column in lines)
         ),
-        table=Table(
-            ("from (UTC)", "T+", *(name for name, _, _ in lines)),
-            bucket_rows(
-                buckets,
-                lambda k: (
-                    tuple(words.duration(column[k]) for _, _, column in lines)
-                    if any(column[k] is not None for _, _, column in lines)
-                    else None
-                ),
+        table=bucket_table(
+            buckets,
+            (name for name, _, _ in lines),
+            lambda k: (
+                tuple(words.duration(column[k]) for _, _, column in lines)
+                if any(column[k] is not None for _, _, column in lines)
+                else None
             ),
         ),
     )
@@ -111,9 +109,8 @@ def lag_panel(report: Report, axis: TimeAxis) -> Panel:
             buckets,
             lambda k: f"max {words.duration(generator.lag_max_s[k])}, p99 {words.duration(generator.lag_p99_s[k])}",
         ),
-        table=Table(
-            ("from (UTC)", "T+", "lag max", "lag p99", "in flight", "CPU of one core"),
-            bucket_rows(buckets, lambda k: _generator_row(report, k)),
+        table=bucket_table(
+            buckets, ("lag max", "lag p99", "in flight", "CPU of one core"), lambda k: _generator_row(report, k)
         ),
         empty=NO_SAMPLE if last_known(generator.lag_max_s) is None else "",
     )
@@ -145,10 +142,7 @@ def cpu_panel(report: Report, axis: TimeAxis) -> Panel:
         levels=tuple(Tick(scale.y(value), f"{value:.0%}") for value in (0.0, 0.5, 1.0)),
         holes=holes(report.generator.missing, axis),
         readout=bucket_readout(buckets, lambda k: words.share(cpu[k])),
-        table=Table(
-            ("from (UTC)", "T+", "CPU of one core"),
-            bucket_rows(buckets, lambda k: None if cpu[k] is None else (words.share(cpu[k]),)),
-        ),
+        table=bucket_table(buckets, ("CPU of one core",), lambda k: None if cpu[k] is None else (words.share(cpu[k]),)),
         empty=NO_SAMPLE if last_known(cpu) is None else "",
     )
 

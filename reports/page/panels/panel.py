@@ -18,7 +18,7 @@ __all__ = [
     "Table",
     "bucket_path",
     "bucket_readout",
-    "bucket_rows",
+    "bucket_table",
     "counts_scale",
     "ends",
     "holes",
@@ -117,7 +117,9 @@ def spread(labels: Sequence[tuple[Tick, str]], height: float) -> tuple[tuple[Tic
     return tuple((Tick(round(at, 1), tick.label), css) for at, (tick, css) in zip(places, placed, strict=True))
 
 
-def bucket_rows(buckets: Buckets, row: Callable[[int], tuple[str, ...] | None]) -> tuple[tuple[str, ...], ...]:
+def bucket_table(
+    buckets: Buckets, head: Iterable[str], row: Callable[[int], tuple[str, ...] | None], note: str = ""
+) -> Table:
     """One row a bucket: begin in UTC and since the trial began, then what `row` returns; none where that is None."""
     rows = []
     for k in range(buckets.count):
@@ -125,7 +127,7 @@ def bucket_rows(buckets: Buckets, row: Callable[[int], tuple[str, ...] | None]) 
         if cells is not None:
             at_ns = buckets.begin_ns + k * buckets.width_ns
             rows.append((words.clock(at_ns), words.elapsed(at_ns, buckets.begin_ns, digits=0), *cells))
-    return tuple(rows)
+    return Table(("from (UTC)", "T+", *head), tuple(rows), note)
 
 
 def bucket_readout(buckets: Buckets, text_of: Callable[[int], str]) -> Readout:

@@ -7,7 +7,7 @@ from reports import formatting as words
 from reports.build.traffic import OUTCOMES
 from reports.model.parts import Buckets
 from reports.model.report import Overlay, Report
-from reports.page.panels.panel import Panel, Table, bucket_path, bucket_readout, bucket_rows, holes, last_known, spread
+from reports.page.panels.panel import Panel, Table, bucket_path, bucket_readout, bucket_table, holes, last_known, spread
 from reports.page.svg import (
     MS,
     Linear,
@@ -64,9 +64,8 @@ def rate_panel(report: Report, axis: TimeAxis) -> Panel:
         ends=spread(ends, height),
         holes=holes(traffic.missing, axis),
         readout=bucket_readout(report.buckets, lambda k: _rate_words(report, k)),
-        table=Table(
-            ("from (UTC)", "T+", "offered", "answered", "offered/s", "answered/s"),
-            bucket_rows(report.buckets, lambda k: _rate_row(report, k)),
+        table=bucket_table(
+            report.buckets, ("offered", "answered", "offered/s", "answered/s"), lambda k: _rate_row(report, k)
         ),
         empty="" if report.key.requests else NO_REQUESTS,
     )
@@ -134,9 +133,10 @@ def latency_panel(report: Report, axis: TimeAxis) -> Panel:
         ends=spread([*ends[::-1], *limit_ends(report, "latency", scale)], height),
         holes=holes(report.traffic.missing, axis),
         readout=bucket_readout(latency.buckets, lambda k: _latency_words(report, k)),
-        table=Table(
-            ("from (UTC)", "T+", "n", "p50", "p90", "p99", "note"),
-            bucket_rows(latency.buckets, lambda k: _latency_row(report, k)),
+        table=bucket_table(
+            latency.buckets,
+            ("n", "p50", "p90", "p99", "note"),
+            lambda k: _latency_row(report, k),
             "Nearest rank over the raw records of each bucket; response time counts from the intended start.",
         ),
         empty="" if report.key.requests else NO_REQUESTS,
@@ -245,7 +245,7 @@ def failures_panel(report: Report, axis: TimeAxis) -> Panel:
         ends=tuple(ends),
         holes=holes(report.traffic.missing, axis),
         readout=bucket_readout(report.buckets, lambda k: _failure_words(report, k)),
-        table=Table(("from (UTC)", "T+", *outcomes), bucket_rows(report.buckets, lambda k: _failure_row(report, k))),
+        table=bucket_table(report.buckets, outcomes, lambda k: _failure_row(report, k)),
         empty="" if outcomes else "Every request on record was answered." if report.key.requests else NO_REQUESTS,
     )
 
