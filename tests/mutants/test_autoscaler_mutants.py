@@ -21,6 +21,8 @@ from chaos.trial.trial import Trial
 
 WELL = Slo(availability=0.99, latency_p99_s=5.0)
 
+QUEUING: dict[str, Any] = {"cpu_request": "200m", "cpu_limit": "200m", "env": {"QUEUE_MAX": "100"}}
+
 pytestmark = [pytest.mark.root, pytest.mark.slow]
 
 
@@ -46,7 +48,17 @@ def scaler(owner: Executor, stage: RunningTrial, metric: dict[str, Any]) -> None
         "metadata": {"name": "mutant", "namespace": stage.system.namespace},
         "spec": spec,
     }
-    done = owner.do(mutations.create(made))
+    act(owner, mutations.create(made))
+
+
+def on_cpu(most: int, **window: int) -> Autoscale:
+    """An autoscaler on what the pods requested."""
+    return Autoscale(replicas_min=2, replicas_max=most, cpu_percent=60, **window)
+
+
+def act(owner: Executor, deed: mutations.Mutation) -> None:
+    """Somebody changes the cluster, and may."""
+    done = owner.do(deed)
     assert done.outcome == "ok", done.reason
 
 
@@ -85,9 +97,7 @@ def test_without_an_autoscaler_nothing_follows_the_load(
     trial.judge(ScaledUp(WELL))
 
 
-@pytest.mark.system(
-    cpu_request="200m", cpu_limit="200m", autoscale=Autoscale(replicas_min=2, replicas_max=3, cpu_percent=60)
-)
+@pytest.mark.system(cpu_request="200m", cpu_limit="200m", autoscale=on_cpu(3))
 @pytest.mark.caught_by("scaled-up", "FAIL", "capacity: at its maximum of 3 replicas")
 def test_a_maximum_that_is_too_low_is_a_matter_of_capacity(
     trial: Trial, system: SystemUnderTest, traffic: Traffic
@@ -129,12 +139,7 @@ def test_a_metric_that_nobody_serves_moves_nothing(trial: Trial, system: SystemU
     trial.judge(ScaledUp(WELL))
 
 
-@pytest.mark.system(
-    cpu_request="200m",
-    cpu_limit="200m",
-    env={"QUEUE_MAX": "100"},
-    autoscale=Autoscale(replicas_min=2, replicas_max=8, cpu_percent=60, scale_down_window_s=0),
-)
+@pytest.mark.system(**QUEUING, autoscale=on_cpu(8, scale_down_window_s=0))
 @pytest.mark.caught_by("no-flapping", "FAIL")
 def test_a_window_of_zero_flaps(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """Without a window every burst is scaled up for, and every calm scaled down."""
@@ -148,12 +153,7 @@ def test_a_window_of_zero_flaps(trial: Trial, system: SystemUnderTest, traffic: 
     trial.judge(NoFlapping())
 
 
-@pytest.mark.system(
-    cpu_request="200m",
-    cpu_limit="200m",
-    env={"QUEUE_MAX": "100"},
-    autoscale=Autoscale(replicas_min=2, replicas_max=3, cpu_percent=60),
-)
+@pytest.mark.system(**QUEUING, autoscale=on_cpu(3))
 @pytest.mark.caught_by("held-at-maximum", "FAIL", "the autoscaler did not ask for it")
 def test_a_rival_takes_a_replica_from_the_maximum(
     trial: Trial, system: SystemUnderTest, traffic: Traffic, owner: Executor
@@ -164,8 +164,7 @@ def test_a_rival_takes_a_replica_from_the_maximum(
         with traffic.steady(rate_rps=5):
             trial.hold(until=scaled_up(system))
             trial.hold(duration_s=15)
-            done = owner.do(mutations.scale(system.workload, 2))
-            assert done.outcome == "ok", done.reason
+            act(owner, mutations.scale(system.workload, 2))
             trial.hold(duration_s=15)
     trial.judge(HeldAtMaximum())
 
@@ -179,12 +178,7 @@ def by_queue(most: int, *, metric: str = "model_requests_waiting", average: str 
 
 
 @QUEUE
-@pytest.mark.system(
-    cpu_request="200m",
-    cpu_limit="200m",
-    env={"QUEUE_MAX": "100"},
-    autoscale=by_queue(6, metric="model_requests_running", average="100"),
-)
+@pytest.mark.system(**QUEUING, autoscale=by_queue(6, metric="model_requests_running", average="100"))
 @pytest.mark.caught_by("scaled-up", "FAIL", "the load does not move this metric")
 def test_a_trigger_on_what_runs_sees_no_queue(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """A server has four slots, so that no more than four run however many wait."""
@@ -193,7 +187,7 @@ def test_a_trigger_on_what_runs_sees_no_queue(trial: Trial, system: SystemUnderT
 
 
 @QUEUE
-@pytest.mark.system(cpu_request="200m", cpu_limit="200m", env={"QUEUE_MAX": "100"}, autoscale=by_queue(3))
+@pytest.mark.system(**QUEUING, autoscale=by_queue(3))
 @pytest.mark.caught_by("scaled-up", "FAIL", "capacity: at its maximum of 3 replicas")
 def test_a_maximum_that_is_too_low_for_the_queue(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """What waits asks for more replicas than there may be."""
@@ -202,7 +196,7 @@ def test_a_maximum_that_is_too_low_for_the_queue(trial: Trial, system: SystemUnd
 
 
 @QUEUE
-@pytest.mark.system(cpu_request="200m", cpu_limit="200m", env={"QUEUE_MAX": "100"}, autoscale=by_queue(6, window_s=0))
+@pytest.mark.system(**QUEUING, autoscale=by_queue(6, window_s=0))
 @pytest.mark.caught_by("no-flapping", "FAIL")
 def test_a_cooldown_of_zero_flaps_with_the_queue(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
     """A queue is empty as soon as there are replicas enough, and long again as soon as they are gone."""
@@ -244,16 +238,10 @@ def few_pods(owner: Executor, stage: RunningTrial) -> None:
         "metadata": {"name": "few-pods", "namespace": stage.system.namespace},
         "spec": {"hard": {"pods": "2"}},
     }
-    done = owner.do(mutations.create(quota))
-    assert done.outcome == "ok", done.reason
+    act(owner, mutations.create(quota))
 
 
-@pytest.mark.system(
-    cpu_request="200m",
-    cpu_limit="200m",
-    env={"QUEUE_MAX": "100"},
-    autoscale=Autoscale(replicas_min=2, replicas_max=8, cpu_percent=60),
-)
+@pytest.mark.system(**QUEUING, autoscale=on_cpu(8))
 @pytest.mark.caught_by("scaled-up", "FAIL", "exceeded quota: few-pods")
 @pytest.mark.usefixtures("few_pods")
 def test_a_quota_that_refuses_the_new_pods(trial: Trial, system: SystemUnderTest, traffic: Traffic) -> None:
@@ -266,12 +254,7 @@ def test_a_quota_that_refuses_the_new_pods(trial: Trial, system: SystemUnderTest
 
 
 @pytest.mark.needs("metrics-path:metrics-server")
-@pytest.mark.system(
-    cpu_request="200m",
-    cpu_limit="200m",
-    env={"QUEUE_MAX": "100"},
-    autoscale=Autoscale(replicas_min=2, replicas_max=8, cpu_percent=60, scale_down_window_s=30),
-)
+@pytest.mark.system(**QUEUING, autoscale=on_cpu(8, scale_down_window_s=30))
 @pytest.mark.caught_by("held-blind", "UNKNOWN", "while the autoscaler had no metrics")
 def test_somebody_who_scales_in_while_nothing_is_measured(
     trial: Trial, system: SystemUnderTest, traffic: Traffic, owner: Executor
@@ -283,8 +266,7 @@ def test_somebody_who_scales_in_while_nothing_is_measured(
             trial.hold(until=scaled_up(system))
             with trial.fault(MetricsDown("metrics-server")):
                 trial.hold(duration_s=30)
-                done = owner.do(mutations.scale(system.workload, 2))
-                assert done.outcome == "ok", done.reason
+                act(owner, mutations.scale(system.workload, 2))
                 trial.hold(duration_s=20)
             trial.hold(duration_s=20)
     trial.judge(HeldBlind())
