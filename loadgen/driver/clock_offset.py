@@ -50,9 +50,9 @@ class Reading:
         return clock.utc_ns + self.remote.mono_ns - clock.mono_ns - self.at_ns
 
 
-def read_remote(ask: Callable[[], Remote], now_ns: Callable[[], int], readings: int = READINGS) -> Reading:
-    """Read that often, and keep the reading with the least error. Raises whatever `ask` raises."""
-    return min((_read(ask, now_ns) for _ in range(readings)), key=lambda reading: reading.error_ns)
+def read_remote(ask: Callable[[], Remote], now_ns: Callable[[], int]) -> Reading:
+    """Read `READINGS` times, and keep the reading with the least error. Raises whatever `ask` raises."""
+    return min((_read(ask, now_ns) for _ in range(READINGS)), key=lambda reading: reading.error_ns)
 
 
 def anchored(reading: Reading) -> Clock:
