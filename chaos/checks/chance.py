@@ -1,9 +1,9 @@
-"""How many of so many answers may be wrong by chance."""
+"""What so many of so many may come to by chance."""
 
 import math
 from statistics import NormalDist
 
-__all__ = ["at_least", "share_most"]
+__all__ = ["at_least", "share_most", "wilson"]
 
 CERTAINTY = 1 - 1e-4
 _Z = NormalDist().inv_cdf(CERTAINTY)
@@ -27,10 +27,16 @@ def at_least(count: int, total: int, share: float) -> float:
 
 
 def share_most(count: int, total: int) -> float:
-    """The largest share of which `count` of `total` may be a sample: the upper end of Wilson's interval, one-sided.
+    """The largest share of which `count` of `total` may be a sample: the upper end of Wilson's interval, one-sided."""
+    return min(1.0, wilson(count, total, _Z)[1])
+
+
+def wilson(count: int, total: int, z: float) -> tuple[float, float]:
+    """The share of which `count` of `total` is a sample, by the score interval of `z` standard deviations.
 
     E. B. Wilson, "Probable inference, the law of succession, and statistical inference" (1927).
     """
-    share, spread = count / total, _Z * _Z / total
+    share, spread = count / total, z * z / total
     middle = (share + spread / 2) / (1 + spread)
-    return min(1.0, middle + _Z * math.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread))
+    half = z * math.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
+    return middle - half, middle + half

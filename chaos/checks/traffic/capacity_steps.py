@@ -1,6 +1,5 @@
 """The steps of a search for the highest rate: steady traffic on a number of replicas, and whether the SLO held."""
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
@@ -9,6 +8,7 @@ import polars as pl
 
 from chaos.checks.autoscaling.scale_up import answered_rps
 from chaos.checks.base import blind_spots
+from chaos.checks.chance import wilson
 from chaos.checks.traffic.generator_healthy import GeneratorHealthy
 from chaos.checks.traffic.slo_met import SloMet, SloMetDetail
 from chaos.checks.traffic.windows import InStream
@@ -39,13 +39,11 @@ class Interval:
 
 
 def share_interval(count: int, total: int) -> Interval:
-    """The share of which `count` of `total` is a sample, by Wilson's score interval (E. B. Wilson, 1927)."""
+    """The share of which `count` of `total` is a sample, by Wilson's score interval."""
     if not total:
         return Interval(None, None)
-    share, spread = count / total, _Z * _Z / total
-    middle = (share + spread / 2) / (1 + spread)
-    half = _Z * math.sqrt(share * (1 - share) / total + spread / (4 * total)) / (1 + spread)
-    return Interval(0.0 if count == 0 else middle - half, 1.0 if count == total else middle + half)
+    low, high = wilson(count, total, _Z)
+    return Interval(0.0 if count == 0 else low, 1.0 if count == total else high)
 
 
 def p99_ranks(count: int) -> tuple[int | None, int | None]:
