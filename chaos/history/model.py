@@ -13,7 +13,6 @@ import polars as pl
 
 from chaos.history.canary import Canary
 from chaos.history.metrics import MetricsSample, MetricValues
-from chaos.history.request_schema import REQUEST_SCHEMA
 from chaos.history.samples import NO_ENGINE, ContainerLog, EngineRecord
 from chaos.objects.base import Ref
 from chaos.objects.workload_kind import WorkloadKind
@@ -37,6 +36,31 @@ __all__ = [
 
 Outcome = Literal["ok", "fail", "info"]
 """What became of an action: it happened, it did not, or we cannot know (a timeout after sending)."""
+
+REQUEST_SCHEMA: Mapping[str, pl.DataType] = {
+    "id": pl.Int64(),
+    "stream": pl.String(),
+    "intended_ns": pl.Int64(),
+    "sent_ns": pl.Int64(),
+    "first_byte_ns": pl.Int64(),
+    "first_token_ns": pl.Int64(),
+    "end_ns": pl.Int64(),
+    "outcome": pl.String(),
+    "status": pl.Int64(),
+    "error": pl.String(),
+    "replica": pl.String(),
+    "tokens_in": pl.Int64(),
+    "tokens_out": pl.Int64(),
+    "token_gaps_ns": pl.List(pl.Int64()),
+    "finish_reason": pl.String(),
+    "turn": pl.Int64(),
+    "attempts": pl.Int64(),
+    "last_outcome": pl.String(),
+    "last_end_ns": pl.Int64(),
+    "leaves_after": pl.Int64(),
+    "echo": pl.String(),
+}
+"""Columns of `History.requests`, as docs/run-folder.md describes requests.jsonl."""
 
 
 @dataclass(frozen=True, slots=True)
