@@ -12,7 +12,7 @@ from chaos.errors import HarnessBroken
 from chaos.history.writing.jsonl import PRIVATE_FILE
 from chaos.history.writing.log_lines import LineRedactor
 
-__all__ = ["LINE_BYTES", "Budget", "LogFile", "bounded_lines", "stamp_ns"]
+__all__ = ["Budget", "LogFile", "bounded_lines", "stamp_ns"]
 
 LINE_BYTES = 32 * 1024
 """So much of a line is held while its end is awaited; the rest of a longer one is dropped."""

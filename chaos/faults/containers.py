@@ -34,7 +34,6 @@ __all__ = [
     "ended_words",
     "last_end",
     "look",
-    "no_shell",
     "not_running",
     "place_of",
     "put_off",

@@ -2,7 +2,7 @@
 
 import difflib
 
-__all__ = ["ACTION_NAMES", "declare_actions", "known_actions", "unknown_action"]
+__all__ = ["ACTION_NAMES", "declare_actions", "unknown_action"]
 
 ACTION_NAMES = frozenset(
     {

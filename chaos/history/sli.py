@@ -25,11 +25,9 @@ __all__ = [
     "TokenReading",
     "after_retries",
     "hollow",
-    "longest_gap_s",
     "meant_within",
     "read_tokens",
     "response_s",
-    "token_time_s",
     "unmetered",
     "untimed",
 ]

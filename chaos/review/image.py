@@ -10,7 +10,7 @@ from chaos.review.patches import container_patch
 from chaos.review.shapes import is_placeholder, sub
 from chaos.review.violation import Violation
 
-__all__ = ["image", "tag_of"]
+__all__ = ["image"]
 
 INJECTED = "auto"
 """The image of a proxy that Istio fills in (its documentation: "Customizing injection")."""

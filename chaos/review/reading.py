@@ -18,7 +18,7 @@ from chaos.review.model import Manifest
 from chaos.review.rules import RULES
 from chaos.review.shapes import rows
 
-__all__ = ["STDIN", "Reading", "read"]
+__all__ = ["Reading", "read"]
 
 STDIN = "-"
 BYTE_ORDER_MARK = "\ufeff"

@@ -17,7 +17,7 @@ from chaos.semantics.probes import Unpromised
 from chaos.semantics.recovery_bounds import Bound, Part, recovery_bound
 from chaos.semantics.timings import Timings
 
-__all__ = ["Batch", "DrainFilter", "DrainOptions", "DrainSet", "drain_bound", "drain_set"]
+__all__ = ["Batch", "DrainOptions", "DrainSet", "drain_bound", "drain_set"]
 
 RETRY_S = 5.0
 """How long kubectl waits after a refusal (`EvictErrorRetryDelay`)."""

@@ -20,7 +20,6 @@ __all__ = [
     "UNREACHABLE",
     "Detection",
     "LostNode",
-    "ZoneState",
     "eviction_rates",
     "node_loss_detection",
     "tainted_within_s",

@@ -26,7 +26,7 @@ from chaos.system.deploy.manifest_folder import Manifests
 from loadgen.profiles import Profile
 from loadgen.shapes.patterns import RATE_MAX_RPS
 
-__all__ = ["STATE_IT", "CapacityCache", "Key", "ReplicaCapacity", "assumed", "images_of", "key_of", "stated"]
+__all__ = ["STATE_IT", "CapacityCache", "ReplicaCapacity", "assumed", "images_of", "key_of", "stated"]
 
 STATE_IT = "state it: replica_rps under [system] in gameday.toml, or --gameday-replica-rps"
 

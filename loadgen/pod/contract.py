@@ -10,7 +10,6 @@ import chaos.clock
 __all__ = [
     "ANSWERS",
     "FOLDER",
-    "IMAGE_MODULES",
     "PORT",
     "RECORDS",
     "SILENCE_MAX_S",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-__all__ = ["LINE_MAX_BYTES", "PAGE_BYTES", "BadPage", "Copy", "page", "sum_of"]
+__all__ = ["LINE_MAX_BYTES", "BadPage", "Copy", "page", "sum_of"]
 
 PAGE_BYTES = 1024 * 1024
 

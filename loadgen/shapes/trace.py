@@ -11,7 +11,7 @@ from chaos.clock import NS
 from chaos.errors import UsageError
 from loadgen.shapes.base import NEVER_NS, Point, Shape, Size
 
-__all__ = ["ARRIVALS_MAX", "BLOCKS_MAX", "SIZE_MAX", "Replay"]
+__all__ = ["ARRIVALS_MAX", "SIZE_MAX", "Replay"]
 
 ARRIVALS_MAX = 200_000
 """A trace travels to the generator, and into the journal, in one line."""

@@ -7,7 +7,7 @@ from typing import Any
 from chaos.errors import UsageError
 from loadgen.shapes.base import NEVER_NS, Point, Shape
 
-__all__ = ["USERS_MAX", "Users"]
+__all__ = ["Users"]
 
 USERS_MAX = 10_000
 

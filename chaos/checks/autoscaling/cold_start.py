@@ -23,7 +23,7 @@ from chaos.history.facts.scaled_object import scaled_object_at
 from chaos.history.sli import BEGUN, GOOD, VALID
 from chaos.semantics.hpa.bounds import metric_bound
 
-__all__ = ["HUNG", "AtZero", "ColdStart", "ColdStartDetail"]
+__all__ = ["HUNG", "ColdStart", "ColdStartDetail"]
 
 AtZero = Literal["refused", "held"]
 

@@ -22,8 +22,6 @@ from chaos.semantics.hpa.bounds import MEASURED, decision_bound, metric_bound
 from chaos.slo import Slo, judged_requests
 
 __all__ = [
-    "REQUESTS_MIN",
-    "TAIL_NS",
     "Climb",
     "FollowedDetail",
     "answered_rps",

@@ -15,7 +15,7 @@ from chaos.history.step_function import Steps
 from chaos.objects.kinds import NodeView
 from chaos.semantics import Batch, Bound, drain_bound, recovery_bound
 
-__all__ = ["DRAINS", "Drain", "Stay", "drains_of", "kept_by_finalizers", "left_doubt", "replaced_in_time"]
+__all__ = ["Drain", "Stay", "drains_of", "kept_by_finalizers", "left_doubt", "replaced_in_time"]
 
 DRAINS = ("node-drain", "pool-drain", "cluster-upgrade")
 

@@ -20,7 +20,7 @@ from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
 from chaos.semantics.scheduling import could_take, fits_terms
 
-__all__ = ["Placement", "Spread", "SpreadDetail", "placements"]
+__all__ = ["Placement", "Spread", "SpreadDetail"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,6 @@ __all__ = [
     "held_up",
     "serving_spans",
     "silences",
-    "traffic_span",
     "untroubled",
 ]
 

@@ -19,7 +19,7 @@ from chaos.history.facts.routing import of_service
 from chaos.semantics.engines import ENGINES
 from loadgen.origin import HostDirect
 
-__all__ = ["DISCONNECTED", "SlotsFreed", "SlotsFreedDetail"]
+__all__ = ["SlotsFreed", "SlotsFreedDetail"]
 
 DISCONNECTED = "disconnected"
 """The outcome of a request whose client went away on purpose, at `end_ns`."""

@@ -13,7 +13,7 @@ from chaos.history.model import History
 from chaos.objects.base import Raw, View, kind_in, selector_text
 from chaos.objects.quantities import milli
 
-__all__ = ["FOR_ZERO", "KIND", "AutoscalerLife", "AutoscalerView", "MetricView", "TargetKind", "autoscalers"]
+__all__ = ["FOR_ZERO", "KIND", "AutoscalerLife", "AutoscalerView", "MetricView", "autoscalers"]
 
 KIND = "HorizontalPodAutoscaler"
 

@@ -7,7 +7,7 @@ from typing import Any
 from chaos.history.reading.jsonl import read_lines
 from chaos.history.samples import NO_ENGINE, EngineNames, EngineRecord, EngineSample, SeriesName
 
-__all__ = ["names_of_plain", "read_engine"]
+__all__ = ["read_engine"]
 
 QUANTITIES = ("running", "waiting", "cache_use", "generated_tokens", "finished", "preemptions", "kept")
 

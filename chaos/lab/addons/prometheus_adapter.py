@@ -21,7 +21,7 @@ from chaos.lab.host.toolchain import GoProgram, compile_key, compile_program
 from chaos.progress import Progress
 from chaos.semantics.engines import ENGINES, Series
 
-__all__ = ["METRICS", "PROMETHEUS_ADAPTER", "metric_name", "rules"]
+__all__ = ["METRICS", "PROMETHEUS_ADAPTER", "rules"]
 
 MODULE = MODULES / "prometheus_adapter"
 PATH = "sigs.k8s.io/prometheus-adapter"

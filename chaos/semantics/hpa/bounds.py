@@ -10,7 +10,7 @@ from chaos.semantics.probes import Unpromised
 from chaos.semantics.recovery_bounds import Bound, Part
 from chaos.semantics.timings import Timings
 
-__all__ = ["KUBELET_MEASURES_S", "MEASURED", "decision_bound", "fall_bound", "metric_bound", "rise_bound"]
+__all__ = ["MEASURED", "decision_bound", "fall_bound", "metric_bound", "rise_bound"]
 
 KUBELET_MEASURES_S = 15.0
 """The kubelet measures a container every 10 to 15 s (cAdvisor's housekeeping)."""

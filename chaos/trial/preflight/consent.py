@@ -19,7 +19,7 @@ from chaos.system.adopt.find import Adopted
 from chaos.system.spec.compatibility import may_go
 from chaos.trial.preflight.adopted_cluster import Adoption
 
-__all__ = ["Actions", "Consent", "owners_of", "owners_of_nodes", "unallowed", "unallowed_on_nodes"]
+__all__ = ["Consent", "owners_of", "owners_of_nodes", "unallowed", "unallowed_on_nodes"]
 
 LOOK_S = 3.0
 """How often the owners' annotations are read while a trial goes on: two small objects, and the nodes that it hits."""
