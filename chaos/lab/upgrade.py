@@ -14,13 +14,13 @@ from chaos.lab.control_plane.api import suite_api
 from chaos.lab.control_plane.build import MINORS, Release, kube_built, kube_program, kubernetes_version
 from chaos.lab.control_plane.components import Ports
 from chaos.lab.host.cgroups import CONTROL_GROUP, Cgroups
-from chaos.lab.host.network import API_ADDRESS, CONTROL, run_tool
+from chaos.lab.host.network import API_ADDRESS, CONTROL, nft
 from chaos.lab.host.paths import LabPaths
 from chaos.lab.host.processes import Launcher, Process, await_components, in_netns, processes_recorded
 from chaos.lab.nodes.infrastructure import machine_of
 from chaos.lab.nodes.nodes import node_namespaces
 from chaos.lab.status import LabFacts, read_facts, write_facts
-from chaos.objects.base import View
+from chaos.objects.kinds import NodeView
 from chaos.progress import Silent
 from chaos.wait import until
 
@@ -128,7 +128,7 @@ class LabUpgrader:
                     awaited=f"the API server of Kubernetes {target} to be ready",
                     deadline_s=READY_S,
                 )
-            _nft(LED.format(address=API_ADDRESS, served=Ports().api, port=port))
+            nft(CONTROL, LED.format(address=API_ADDRESS, served=Ports().api, port=port))
         except BaseException:
             self._end(started)
             raise
@@ -163,10 +163,10 @@ class LabUpgrader:
         with suite_api(self._paths) as api:
 
             def versions() -> dict[str, str]:
-                return {View(one).name: _version_of(View(one)) for one in api.get("/api/v1/nodes")["items"]}
+                return {one.name: _version_of(one) for one in map(NodeView, api.get("/api/v1/nodes")["items"])}
 
             def replaced() -> bool:
-                return versions().get(node) == version and _is_ready(View(api.get(f"/api/v1/nodes/{node}")))
+                return versions().get(node) == version and NodeView(api.get(f"/api/v1/nodes/{node}")).ready
 
             until(replaced, deadline_s=NODE_S, awaited=f"node {node} to be Ready as {version}")
             if set(versions().values()) == {version}:
@@ -200,13 +200,5 @@ def _said(action: Callable[[], None]) -> str:
     return ""
 
 
-def _is_ready(node: View) -> bool:
-    return node.condition("Ready").get("status") == "True"
-
-
-def _version_of(node: View) -> str:
+def _version_of(node: NodeView) -> str:
     return str((node.status.get("nodeInfo") or {}).get("kubeletVersion") or "")
-
-
-def _nft(commands: str) -> None:
-    run_tool(["nsenter", *in_netns(CONTROL), "--", "nft", "-f", "-"], commands)

@@ -6,7 +6,6 @@ NFQUEUE leads the same packets there.
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +16,7 @@ from chaos.lab.control_plane.aggregated import Collected
 from chaos.lab.control_plane.authorization import RBAC, access_review, cluster_role, cluster_role_binding
 from chaos.lab.control_plane.build import module_version
 from chaos.lab.host.cache import cached
-from chaos.lab.host.network import POD_RANGE, run_tool
+from chaos.lab.host.network import POD_RANGE, run_tool, tables
 from chaos.lab.host.processes import Process, in_netns
 from chaos.lab.host.toolchain import GoProgram, compile_key, compile_program
 from chaos.progress import Progress
@@ -101,8 +100,7 @@ def _awaited(processes: Sequence[Process]) -> str:
 
 def _settle(site: Site) -> None:
     """Lead packets to the queue on each node whose kernel would not take the program's own rules; on all or none."""
-    entered = [["nsenter", *in_netns(node.netns), "--"] for node in site.nodes]
-    lacking = [enter for enter in entered if TABLE not in _tables(enter)]
+    lacking = [["nsenter", *in_netns(node.netns), "--"] for node in site.nodes if TABLE not in tables(node.netns)]
     if lacking and shutil.which(RESTORE) is None:
         raise LabError(f"this kernel has no nft queue, and there is no {RESTORE}", "apt-get install iptables")
     led: list[list[str]] = []
@@ -115,11 +113,6 @@ def _settle(site: Site) -> None:
         for enter in led:
             run_tool([*enter, RESTORE], PASSING)
         raise
-
-
-def _tables(enter: Sequence[str]) -> set[str]:
-    listed = json.loads(run_tool([*enter, "nft", "--json", "list", "tables"]))["nftables"]
-    return {one["table"]["name"] for one in listed if "table" in one}
 
 
 NETWORK_POLICIES = Addon(

@@ -34,9 +34,11 @@ __all__ = [
     "host_routes",
     "make_network",
     "namespaces_left",
+    "nft",
     "nodes",
     "remove_network",
     "run_tool",
+    "tables",
 ]
 
 PREFIX = "gameday"
@@ -230,3 +232,14 @@ def run_tool(argv: Sequence[str], given: str = "") -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         raise LabError(f"{' '.join(argv)}: {error}", "gameday lab doctor") from error
     return done.stdout
+
+
+def nft(netns: str, commands: str, *words: str) -> str:
+    """Run nft in a namespace with these words, or else with commands from its standard input; return what it prints."""
+    return run_tool(["nsenter", f"--net={NAMESPACES / netns}", "--", "nft", *(words or ("-f", "-"))], commands)
+
+
+def tables(netns: str) -> list[str]:
+    """The names of the tables of a namespace's packet filter."""
+    listed = json.loads(nft(netns, "", "-j", "list", "tables"))["nftables"]
+    return [str(one["table"]["name"]) for one in listed if "table" in one]

@@ -12,8 +12,7 @@ from collections.abc import Callable
 
 from chaos.errors import LabError
 from chaos.lab.host.cgroups import Cgroups
-from chaos.lab.host.network import CONTROL, PREFIX, Machine, namespaces_left, run_tool
-from chaos.lab.host.processes import in_netns
+from chaos.lab.host.network import CONTROL, PREFIX, Machine, namespaces_left, nft, run_tool, tables
 
 __all__ = [
     "LabNodeInfrastructure",
@@ -151,13 +150,13 @@ def _cut(netns: str, address: str) -> None:
     # Several pods of one node may be cut at once: a table made anew would forget the first.
     with _table:
         if not _cut_addresses(netns):
-            _nft(netns, f"table ip {TABLE}\ndelete table ip {TABLE}\n{DECLARED}")
-        _nft(netns, f"add element ip {TABLE} cut {{ {address} }}\n")
+            nft(netns, f"table ip {TABLE}\ndelete table ip {TABLE}\n{DECLARED}")
+        nft(netns, f"add element ip {TABLE} cut {{ {address} }}\n")
 
 
 def _reconnect(netns: str, address: str) -> None:
     if address in _cut_addresses(netns):
-        _nft(netns, f"delete element ip {TABLE} cut {{ {address} }}\n")
+        nft(netns, f"delete element ip {TABLE} cut {{ {address} }}\n")
 
 
 def reconnect_all() -> tuple[str, ...]:
@@ -166,19 +165,13 @@ def reconnect_all() -> tuple[str, ...]:
     for netns in namespaces_left():
         if addresses := _cut_addresses(netns):
             found += addresses
-            _nft(netns, f"delete table ip {TABLE}\n")
+            nft(netns, f"delete table ip {TABLE}\n")
     return tuple(found)
 
 
 def _cut_addresses(netns: str) -> tuple[str, ...]:
     """The addresses that are cut off in a namespace."""
-    tables = json.loads(_nft(netns, "", "-j", "list", "tables"))["nftables"]
-    if not any(one.get("table", {}).get("name") == TABLE for one in tables):
+    if TABLE not in tables(netns):
         return ()
-    listed = json.loads(_nft(netns, "", "-j", "list", "set", "ip", TABLE, "cut"))["nftables"]
+    listed = json.loads(nft(netns, "", "-j", "list", "set", "ip", TABLE, "cut"))["nftables"]
     return tuple(str(address) for one in listed for address in one.get("set", {}).get("elem", ()))
-
-
-def _nft(netns: str, commands: str, *words: str) -> str:
-    """Run nft in a namespace with these words, or else with commands from its standard input; return what it prints."""
-    return run_tool(["nsenter", *in_netns(netns), "--", "nft", *(words or ("-f", "-"))], commands)

@@ -4,13 +4,11 @@ A kubelet sends its probes itself, so they leave its node by the output hook; wh
 never comes there. Which probe it is the first bytes of its request say: a method and a path.
 """
 
-import json
 import re
 from collections.abc import Iterator
 
 from chaos.errors import LabError
-from chaos.lab.host.network import namespaces_left, run_tool
-from chaos.lab.host.processes import in_netns
+from chaos.lab.host.network import namespaces_left, nft, tables
 from chaos.lab.nodes.infrastructure import machine_of
 
 __all__ = ["LabProbes", "pass_all_probes", "rules"]
@@ -31,7 +29,7 @@ class LabProbes:
     def drop(self, node: str, address: str, port: int, head: str) -> str:
         """Drop the node's own requests to a port that begin so. Return an empty string, or why that is not done."""
         try:
-            _nft(machine_of(node).netns, rules(address, port, head))
+            nft(machine_of(node).netns, rules(address, port, head))
         except LabError as error:
             return error.what
         return ""
@@ -41,8 +39,8 @@ class LabProbes:
         name = _table(address, port)
         try:
             netns = machine_of(node).netns
-            _nft(netns, _removed(name))
-            return f"{name} is still in force" if name in _tables(netns) else ""
+            nft(netns, _removed(name))
+            return f"{name} is still in force" if name in tables(netns) else ""
         except LabError as error:
             return error.what
 
@@ -82,17 +80,8 @@ def pass_all_probes() -> tuple[str, ...]:
     """Let every kubelet of the lab ask again, and return which pods' ports it could not. Raises LabError."""
     found: list[str] = []
     for netns in namespaces_left():
-        for name in _tables(netns):
+        for name in tables(netns):
             if ours := OURS.fullmatch(name):
-                _nft(netns, _removed(name))
+                nft(netns, _removed(name))
                 found.append(f"probes of {ours['address']}:{ours['port']}")
     return tuple(found)
-
-
-def _tables(netns: str) -> list[str]:
-    listed = json.loads(_nft(netns, "", "-j", "list", "tables"))["nftables"]
-    return [str(one["table"]["name"]) for one in listed if "table" in one]
-
-
-def _nft(netns: str, commands: str, *words: str) -> str:
-    return run_tool(["nsenter", *in_netns(netns), "--", "nft", *(words or ("-f", "-"))], commands)

@@ -281,19 +281,18 @@ def test_kedas_custom_resources_are_read_from_its_module(tmp_path: Path) -> None
         list(keda.manifests(config))
 
 
-def settling(monkeypatch: pytest.MonkeyPatch, tables: tuple[str, ...], *, fails_at: str = "") -> list[tuple[str, str]]:
+def settling(monkeypatch: pytest.MonkeyPatch, present: tuple[str, ...], *, fails_at: str = "") -> list[tuple[str, str]]:
     """What packet filters are told where nodes have these tables: the network namespace, and the rules."""
     told: list[tuple[str, str]] = []
 
     def tool(argv: Sequence[str], given: str = "") -> str:
-        if "nft" in argv:
-            return json.dumps({"nftables": [{"metainfo": {}}, *[{"table": {"name": name}} for name in tables]]})
         told.append((argv[1].rpartition("-")[2], given))
         if argv[1].endswith(fails_at or "nowhere") and given == network_policies.RULES:
             raise LabError("no such target")
         return ""
 
     monkeypatch.setattr(network_policies, "run_tool", tool)
+    monkeypatch.setattr(network_policies, "tables", lambda _netns: present)
     monkeypatch.setattr(network_policies, "in_netns", lambda name: (f"--net={name}",))
     monkeypatch.setattr(network_policies.shutil, "which", lambda name: f"/usr/sbin/{name}")
     return told
