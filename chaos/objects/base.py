@@ -113,6 +113,13 @@ class View:
                 return one  # type: ignore[no-any-return]
         return {}
 
+    def why_false(self, type_: str) -> str:
+        """The reason and message of a condition that is False (`ScaledObjectCheckFailed: …`), empty otherwise."""
+        condition = self.condition(type_)
+        if condition.get("status") != "False":
+            return ""
+        return f"{condition.get('reason', '')}: {condition.get('message', '')}".strip(": ")
+
 
 def kind_in(api_version: Any, kind: Any) -> str:
     """The name of a kind among all kinds: `Deployment`, or `Rollout.argoproj.io` for one that was added to the API.

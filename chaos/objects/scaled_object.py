@@ -84,10 +84,7 @@ class ScaledObjectView(View):
     @property
     def not_ready(self) -> str:
         """Why it cannot work, in KEDA's own words (`ScaledObjectCheckFailed: …`); empty if it can, or has not said."""
-        ready = self.condition("Ready")
-        if ready.get("status") != "False":
-            return ""
-        return f"{ready.get('reason', '')}: {ready.get('message', '')}".strip(": ")
+        return self.why_false("Ready")
 
     def _number(self, key: str, usual: float) -> float:
         given = self.spec.get(key)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import ClassVar
 
-from chaos.checks.base import GAPLESS, Summary, finding, unknown
+from chaos.checks.base import GAPLESS, Summary, finding, judged_until_ns, unknown
 from chaos.checks.log_words import with_log_words
 from chaos.checks.recovery.loss_judge import judge_loss
 from chaos.checks.recovery.losses import REPLACES, Loss, losses, victims_of
@@ -141,9 +141,7 @@ def _given_up(history: History, missed: Sequence[Missing]) -> tuple[Missing, ...
 
 def _coverage(history: History, since_ns: int) -> Iterator[Obligation]:
     """Why the watch does not carry a PASS: it must be whole from the first fault to the end of the last phase."""
-    ends = [phase.end_ns for phase in history.phases if phase.end_ns is not None]
-    ends += [fault.healed_ns for fault in history.faults if fault.healed_ns is not None]
-    until_ns = max(ends, default=history.ended_ns)
+    until_ns = judged_until_ns(history)
     for kind in ("Pod", history.facts.workload_kind):
         gaps = gaps_in(history, kind, since_ns, until_ns)
         if gaps:

@@ -159,13 +159,13 @@ class AutoscalerView(View):
     @property
     def inactive(self) -> str:
         """Why it cannot compute (`FailedGetResourceMetric: …`), empty while it can or has not looked yet."""
-        unable = self._false("AbleToScale")
-        return self._false("ScalingActive") or (unable if unable.startswith("FailedGetScale") else "")
+        unable = self.why_false("AbleToScale")
+        return self.why_false("ScalingActive") or (unable if unable.startswith("FailedGetScale") else "")
 
     @property
     def refused(self) -> str:
         """Why the number that it computed was not accepted (`FailedUpdateScale: …`), empty while it is."""
-        unable = self._false("AbleToScale")
+        unable = self.why_false("AbleToScale")
         return unable if unable.startswith("FailedUpdateScale") else ""
 
     @property
@@ -177,13 +177,6 @@ class AutoscalerView(View):
     def scaled_at(self) -> str:
         """When it last changed the number itself, by the cluster's clock; empty if it never did."""
         return str(self.status.get("lastScaleTime") or "")
-
-    def _false(self, type_: str) -> str:
-        """The reason and message of a condition that is False, empty otherwise."""
-        condition = self.condition(type_)
-        if condition.get("status") != "False":
-            return ""
-        return f"{condition.get('reason', '')}: {condition.get('message', '')}".strip(": ")
 
     @property
     def limited(self) -> str:
