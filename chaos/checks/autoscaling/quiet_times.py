@@ -19,7 +19,7 @@ from chaos.objects.scaled_object import SCALED_OBJECT
 from chaos.semantics import Bound
 from chaos.semantics.hpa.bounds import fall_bound, metric_bound
 from chaos.semantics.probes import Unpromised
-from chaos.semantics.recovery_bounds import Part
+from chaos.semantics.recovery_bounds import Part, allowance
 
 __all__ = [
     "BY_THE_CLOCK",
@@ -101,7 +101,7 @@ def zero_bound(history: History, at_ns: int) -> Bound | None:
             *shown.parts,
             Part("KEDA's looks", 2 * scaled.polling_s, "pollingInterval: the last active look, and the one that acts"),
             Part("cooldown", scaled.cooldown_s, "cooldownPeriod"),
-            Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine"),
+            allowance(timings),
         ),
         (*clock, *shown.unpromised),
     )

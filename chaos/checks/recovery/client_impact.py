@@ -25,6 +25,7 @@ from chaos.history.facts.replica_counts import endpoint_spans, ready_endpoints
 from chaos.history.facts.routing import of_service, uneven_by_spec
 from chaos.history.sli import BAD, BEGUN, GOOD, SENT, VALID, meant_within, response_s
 from chaos.semantics import Bound, Part, Timings, Unpromised
+from chaos.semantics.recovery_bounds import allowance
 from loadgen.origin import HostDirect
 
 __all__ = [
@@ -224,7 +225,7 @@ def first_answer_bound(history: History, life: PodLife, added_ns: int, timings: 
             Part("rules of the proxy", PROXY_S, "kube-proxy's minSyncPeriod; Kubernetes states no objective"),
             Part("until it is asked", round(waited_s, 3), f"{needed} requests, which all miss it once in a million"),
             Part("answer", round(band.slowest_s, 3), "the slowest answer of the baseline"),
-            Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine"),
+            allowance(timings),
         ),
         unpromised,
     )
@@ -250,7 +251,7 @@ def _first_token_bound(history: History, life: PodLife, added_ns: int, timings: 
         (
             Part("until it is asked", round(max(0.0, seconds(sent_ns - added_ns)), 3), "the canary's own pace"),
             Part("answer", round(answer_s, 3), "the slowest answer of the baseline, the canary's or users'"),
-            Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine"),
+            allowance(timings),
         ),
         shut,
     )

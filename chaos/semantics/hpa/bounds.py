@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from chaos.semantics.hpa.stabilization import Behaviour, Change, down_steps, up_wait_s
 from chaos.semantics.probes import Unpromised
-from chaos.semantics.recovery_bounds import Bound, Part
+from chaos.semantics.recovery_bounds import Bound, Part, allowance
 from chaos.semantics.timings import Timings
 
 __all__ = ["MEASURED", "decision_bound", "fall_bound", "metric_bound", "rise_bound"]
@@ -47,7 +47,7 @@ def decision_bound(
             Part("autoscaler's sync", timings.hpa_sync_s, "horizontal-pod-autoscaler-sync-period"),
             Part("scale-up window", behaviour.up.window_s, "behavior.scaleUp.stabilizationWindowSeconds"),
             Part("rate", wait_s or 0.0, "behavior.scaleUp.policies: what earlier changes used up"),
-            Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine"),
+            allowance(timings),
         ),
         never,
     )
@@ -84,7 +84,7 @@ def fall_bound(
             ),
             Part("scale-down window", behaviour.down.window_s, "behavior.scaleDown.stabilizationWindowSeconds"),
             Part("rate", more * (period_s + timings.hpa_sync_s), "behavior.scaleDown.policies: further steps"),
-            Part("allowance", timings.allowance_s, "ours: watch delivery and a busy machine"),
+            allowance(timings),
         ),
         unpromised,
     )
