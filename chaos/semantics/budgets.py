@@ -54,7 +54,6 @@ class BudgetStatus:
     """What the controller writes: pods expected, healthy, needed healthy, and evictions that it permits.
 
     `failed` is why it cannot count, else empty; then it permits none and leaves the other numbers as they were.
-    `unmanaged` names pods without a controller, which no count of expected pods includes.
     """
 
     expected: int
@@ -62,7 +61,6 @@ class BudgetStatus:
     desired: int
     allowed: int
     failed: str = ""
-    unmanaged: tuple[str, ...] = ()
 
 
 class Scales:
@@ -149,12 +147,12 @@ def budget_status(budget: Raw, pods: Iterable[Raw], scales: Scales, *, at: datet
     view = PodDisruptionBudgetView(budget)
     try:
         selected = [pod for pod in map(PodView, pods) if view.selects(pod)]
-        expected, desired, unmanaged = _wanted(view, selected, scales)
+        expected, desired = _wanted(view, selected, scales)
     except (SyncFailed, ValueError) as error:
         return BudgetStatus(view.expected, view.healthy, view.desired, 0, failed=str(error))
     healthy = sum(pod.ready and not disrupted(view, pod, at=at) for pod in selected)
     allowed = max(0, healthy - desired) if expected > 0 else 0
-    return BudgetStatus(expected, healthy, desired, allowed, unmanaged=unmanaged)
+    return BudgetStatus(expected, healthy, desired, allowed)
 
 
 def desired_healthy(
@@ -182,42 +180,40 @@ def expected_pods(view: PodDisruptionBudgetView, pods: Iterable[Raw], scales: Sc
     """
     try:
         selected = [pod for pod in map(PodView, pods) if view.selects(pod)]
-        wanted, _ = _scale(selected, scales)
+        wanted = _scale(selected, scales)
     except (ScaleUnknown, SyncFailed, ValueError):
         return None
     counted = "maxUnavailable" not in view.spec and isinstance(view.spec.get("minAvailable"), int)
     return max(wanted, len(selected)) if counted else wanted
 
 
-def _wanted(view: PodDisruptionBudgetView, pods: Sequence[PodView], scales: Scales) -> tuple[int, int, tuple[str, ...]]:
-    """How many pods are expected, how many must be healthy, and which have no controller."""
+def _wanted(view: PodDisruptionBudgetView, pods: Sequence[PodView], scales: Scales) -> tuple[int, int]:
+    """How many pods are expected, and how many must be healthy."""
     most, least = view.spec.get("maxUnavailable"), view.spec.get("minAvailable")
     if most is None and least is None:
-        return 0, 0, ()
+        return 0, 0
     if most is None and isinstance(least, int):
-        return len(pods), least, ()
-    expected, unmanaged = _scale(pods, scales)
+        return len(pods), least
+    expected = _scale(pods, scales)
     if most is not None:
-        return expected, max(0, expected - share_of(most, expected)), unmanaged
+        return expected, max(0, expected - share_of(most, expected))
     assert least is not None
-    return expected, share_of(least, expected), unmanaged
+    return expected, share_of(least, expected)
 
 
-def _scale(pods: Sequence[PodView], scales: Scales) -> tuple[int, tuple[str, ...]]:
+def _scale(pods: Sequence[PodView], scales: Scales) -> int:
+    """How many pods their controllers want; no scale stands for a pod that has none."""
     wants: dict[str, int] = {}
-    unmanaged: list[str] = []
     seen: set[str] = set()
     for pod in pods:
         owner = controller_ref(pod)
-        if not owner:
-            unmanaged.append(pod.name)
-        elif owner.get("uid") not in seen:
+        if owner and owner.get("uid") not in seen:
             seen.add(owner.get("uid", ""))
             found = scales.of_owner(owner, pod.namespace)
             if found is None:
                 raise SyncFailed(f'found no controllers for pod "{pod.name}"')
             wants[found[0]] = found[1]
-    return sum(wants.values()), tuple(unmanaged)
+    return sum(wants.values())
 
 
 def share_of(bound: Any, total: int) -> int:

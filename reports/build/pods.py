@@ -79,7 +79,6 @@ def _lane(history: History, life: PodLife, labels: Mapping[str, str], blows: Map
         name=life.name,
         label=labels[life.name],
         node=life.node,
-        restarts=life.restarts,
         spans=spans,
         struck_ns=struck_ns,
         struck_by=struck_by,

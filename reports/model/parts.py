@@ -114,7 +114,6 @@ class PodLane:
     name: str
     label: str
     node: str
-    restarts: int
     spans: tuple[StateSpan, ...]
     struck_ns: int | None
     struck_by: str
