@@ -52,7 +52,6 @@ class Moments:
     fault: Callable[[ApiTrial], object] = lambda _api: None
     landed: Callable[[ApiTrial], object] = lambda _api: None
     heal: Callable[[ApiTrial], object] = lambda _api: None
-    end: Callable[[ApiTrial], object] = lambda _api: None
     hold_s: float = 0.0
 
 
@@ -153,7 +152,6 @@ class ApiTrial:
                     trial.hold(duration_s=moments.hold_s)
                 moments.heal(self)
             trial.recovery(settle_s=1)
-            moments.end(self)
         trial.judge(SloMet(SLO), BudgetHeld(), Drained(), Recovered(), Witnessed("evict-pod"))
 
     def _file(self, safety: Mapping[str, object]) -> Path:

@@ -98,11 +98,11 @@ class Scaling(Story):
         *others, last = self.parts["streams"]
         return self.has(streams=(*others, replace(last, rate_profile=(LoadPoint(at(begin_s), rate_rps),))))
 
-    def slow(self, begin_s: float, end_s: float, *, latency_s: float = 7.0) -> Self:
-        """Requests intended in a span take so long."""
+    def slow(self, begin_s: float, end_s: float) -> Self:
+        """Requests intended in a span take 7 s."""
         for row in self.rows:
             if at(begin_s) <= row["intended_ns"] < at(end_s):
-                row["end_ns"] = row["intended_ns"] + round(latency_s * NS)
+                row["end_ns"] = row["intended_ns"] + 7 * NS
         return self
 
     def rescaled(self, at_s: float, desired: int, *, measured: int | None = None, **spec: Any) -> Self:

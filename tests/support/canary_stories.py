@@ -35,11 +35,11 @@ def asked(uid: str, requests: Sequence[Asked]) -> list[CanaryRequest]:
     ]
 
 
-def with_canary(story: Story, pods: Mapping[str, Sequence[Asked]], *, refused: str = "") -> Story:
+def with_canary(story: Story, pods: Mapping[str, Sequence[Asked]]) -> Story:
     """The story, told by answers without names and by a canary."""
     found = [one for uid, requests in pods.items() for one in asked(uid, requests)]
     found.sort(key=lambda one: one.end_ns)
-    return nameless(story).has(canary=Canary("its way", refused, tuple(found)))
+    return nameless(story).has(canary=Canary("its way", requests=tuple(found)))
 
 
 def held(story: Story, uid: str, *requests: Asked) -> Story:

@@ -21,9 +21,9 @@ def owned(raw: dict[str, Any], kind: str = "ModelSet", name: str = WORKLOAD, uid
     return {**raw, "metadata": {**raw["metadata"], "ownerReferences": [reference]}}
 
 
-def model_set(count: int | None, *, uid: str = "m-1", name: str = WORKLOAD) -> dict[str, Any]:
+def model_set(count: int | None, *, uid: str = "m-1") -> dict[str, Any]:
     """The raw workload: its number of replicas stands at `spec.count`, and it has no template."""
-    metadata = {"uid": uid, "name": name, "namespace": NAMESPACE, "generation": 1}
+    metadata = {"uid": uid, "name": WORKLOAD, "namespace": NAMESPACE, "generation": 1}
     spec = {} if count is None else {"count": count}
     return {"apiVersion": API, "kind": "ModelSet", "metadata": metadata, "spec": spec}
 

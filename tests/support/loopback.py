@@ -49,14 +49,14 @@ def started(folder: Path, url: str, profile: Profile, **options: Any) -> Generat
     return Generator.start(run_folder=folder, profile=profile, url=url, **given)
 
 
-def wait_for_records(folder: Path, count: int, deadline_s: float = 20.0) -> None:
+def wait_for_records(folder: Path, count: int) -> None:
     """Wait until so many arrivals have a record."""
-    until(lambda: len(records(folder)) >= count, deadline_s=deadline_s, awaited=f"{count} records")
+    until(lambda: len(records(folder)) >= count, deadline_s=20, awaited=f"{count} records")
 
 
-def wait_until_past(clock: Clock, at_ns: int, deadline_s: float = 20.0) -> None:
+def wait_until_past(clock: Clock, at_ns: int) -> None:
     """Wait until the trial's clock has passed a moment."""
-    until(lambda: clock.now_ns() > at_ns, deadline_s=deadline_s, awaited="a moment", poll_s=0.02)
+    until(lambda: clock.now_ns() > at_ns, deadline_s=20, awaited="a moment", poll_s=0.02)
 
 
 def records(folder: Path) -> list[dict[str, Any]]:

@@ -106,8 +106,8 @@ def plain_namespace(cluster: Cluster, annotations: Mapping[str, str] | None = No
 
 
 @contextmanager
-def shared_namespace(cluster: Cluster, *, replicas: int = 4, kind: str = "Deployment") -> Iterator[str]:
+def shared_namespace(cluster: Cluster, *, kind: str = "Deployment") -> Iterator[str]:
     """A namespace with the service `chat`, and with `other`, which is none of our business."""
     with plain_namespace(cluster) as name:
-        apply_all(cluster, name, [*service_of("chat", replicas=replicas, kind=kind), *service_of("other", replicas=2)])
+        apply_all(cluster, name, [*service_of("chat", replicas=4, kind=kind), *service_of("other", replicas=2)])
         yield name

@@ -506,56 +506,6 @@ def silent_run() -> tuple[History, Verdict]:
     return made, Verdict.of((finding,))
 
 
-def long_run(minutes: int = 60, rate_rps: float = 10.0) -> tuple[History, Verdict]:
-    """An hour with a pod killed every five minutes; tokens are streamed."""
-    end_s, pods, faults, living = minutes * 60.0, [], [], dict(enumerate(INITIAL))
-    asked, mark_s = Asked(5), 5.0
-    chance = random.Random(3)  # noqa: S311  # made to repeat, not to be secret
-    for number, kill_s in enumerate(range(240, int(end_s) - 120, 300), 1):
-        slot = chance.randrange(4)
-        ready_s = kill_s + 7 + chance.random() * 9
-        dead, replacement = replaced(
-            living[slot],
-            kill_s + 0.1,
-            ready_s,
-            f"model-6f7d9c-{number:02d}{'bcdfgh'[number % 6]}xz",
-            f"n{number % 3 + 1}",
-        )
-        faults.append(fault(kill_s, kill_s + 20, living[slot], number=number))
-        pods.append(dead)
-        living[slot] = replacement
-        asked.ask(mark_s, kill_s, rate_rps, tokens=True)
-        asked.ask(kill_s, kill_s + 1, rate_rps, outcome="truncated", share=0.5, error="stream cut", tokens=True)
-        asked.ask(kill_s + 1, ready_s, rate_rps, base_s=0.22, tokens=True)
-        mark_s = ready_s
-    asked.ask(mark_s, end_s - 5, rate_rps, tokens=True)
-    made = history(
-        end_s,
-        (*pods, *living.values()),
-        asked,
-        rate_rps,
-        traffic_s=(5, end_s - 5),
-        faults=tuple(faults),
-        phases=(
-            Phase("baseline", at(5), at(240)),
-            Phase("fault", at(240), at(end_s - 300)),
-            Phase("recovery", at(end_s - 300), at(end_s - 5)),
-        ),
-        generator=samples(5, int(end_s) - 5, rate_rps),
-    )
-    findings = (
-        Finding(
-            "slo-met",
-            Answer.PASS,
-            "users are served within the SLO",
-            "objective 0.99",
-            "availability 0.9984",
-            "302 bad requests left",
-        ),
-    )
-    return made, Verdict.of(findings)
-
-
 def table_of(rows: Mapping[str, Any]) -> pl.DataFrame:
     """A table of requests from whole columns; columns that are left out are null."""
     height = len(next(iter(rows.values())))

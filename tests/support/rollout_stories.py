@@ -92,9 +92,9 @@ def bad_story(end_s: float = 120, **spec: Any) -> Rolling:
     return story.made("g", 45.2, OLD, ready_s=48)
 
 
-def kept_story(end_s: float = 120, **spec: Any) -> Rolling:
+def kept_story(**spec: Any) -> Rolling:
     """One of four pods is killed at 30.2 s and replaced by 34 s; all are among the endpoints, and of the template."""
-    story = Rolling(end_s).stands("a", "b", "c", "d", **spec).fault("a").killed("a", 30.2)
+    story = Rolling().stands("a", "b", "c", "d", **spec).fault("a").killed("a", 30.2)
     story.saw(0, "LISTED", endpoints(*"abcd"), "EndpointSlice").saw(
         30.3, "MODIFIED", endpoints(*"bcd"), "EndpointSlice"
     )
