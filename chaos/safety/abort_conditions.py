@@ -1,4 +1,4 @@
-"""Limits at which a trial stops before its end and heals, read off what it records: users' requests, and usage of pods.
+"""Limits at which a trial stops before its end and heals: on users' requests, on usage of pods, or a command's no.
 
 What stopped a trial is thus in its own run folder. A limit is no check: a trial that one ended proves nothing, unless a
 check finds the claim broken already.
@@ -7,26 +7,32 @@ check finds the claim broken already.
 from __future__ import annotations
 
 import re
+import subprocess
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pydantic_core import from_json
+from typing_extensions import override
 
 from chaos.clock import NS, Clock
 from chaos.history.reading.jsonl import Tail
 from chaos.history.sli import GOOD, NOT_JUDGED
+from chaos.history.writing.redaction import redacted_output
 from chaos.objects.quantities import milli
+from chaos.safety.stop_condition import StopCondition
 
-__all__ = ["NO_LIMITS", "AbortConditions", "AbortLimits", "SpentLimit", "UsageLimit"]
+__all__ = ["NO_LIMITS", "AbortCommand", "AbortConditions", "AbortLimits", "SpentLimit", "UsageLimit"]
 
 LEAST_REQUESTS = 100
 """Of fewer the error budget is counted as of so many: else the first bad request would be all of it."""
 
 BLIND_S = 60.0
 """A limit on usage that could not be seen for so long stops the trial: four new values of the metrics API, mostly."""
+
+REASON_MAX = 200
 
 _OUTCOME = re.compile(rb'"outcome":"([a-z]+)"')
 
@@ -147,3 +153,31 @@ class AbortConditions:
         with self._lock:
             self._passed = self._passed or next((words for one in self.limits if (words := one.objection())), "")
             return self._passed
+
+
+class AbortCommand(StopCondition):
+    """A limit of the user's own: a command that is run every few seconds, and first of all, before any fault.
+
+    Its exit code is its answer: anything but 0 stops the trial, which then heals; its last line is the reason. One that
+    does not answer in its time is taken for a no.
+    """
+
+    def __init__(self, command: Sequence[str], *, every_s: float) -> None:
+        super().__init__("abort-command", every_s=every_s, asks=bool(command), answer_first=True)
+        self._command = list(command)
+
+    @override
+    def ask(self) -> str:
+        name = self._command[0]
+        try:
+            done = subprocess.run(
+                self._command, capture_output=True, text=True, check=False, timeout=self._every_s, errors="replace"
+            )
+        except subprocess.TimeoutExpired:
+            return f"safety.abort: {name} did not answer within {self._every_s:g} s"
+        except OSError as error:
+            return f"safety.abort: {name} cannot be run: {error.strerror}"
+        if done.returncode == 0:
+            return ""
+        output = (done.stdout + done.stderr).strip().splitlines() or [f"exit code {done.returncode}"]
+        return f"safety.abort: {name} says: {redacted_output(output[-1], self._command)[:REASON_MAX]}"

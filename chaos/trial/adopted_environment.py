@@ -14,7 +14,7 @@ from chaos.faults.infrastructure import NO_INFRASTRUCTURE
 from chaos.faults.permissions import LOAD
 from chaos.faults.undo import find_left, undo_leftovers
 from chaos.safety import BlastRadius
-from chaos.safety.abort_command import AbortCommand
+from chaos.safety.abort_conditions import AbortCommand
 from chaos.safety.lease import RunLease
 from chaos.safety.owner import Owner
 from chaos.semantics.features import rules_of

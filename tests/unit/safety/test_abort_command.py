@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typing_extensions import override
 
-from chaos.safety.abort_command import AbortCommand
+from chaos.safety.abort_conditions import AbortCommand
 from chaos.safety.stop_condition import StopCondition
 from chaos.wait import until
 
