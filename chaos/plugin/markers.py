@@ -28,7 +28,7 @@ from chaos.system import SystemSpec
 from chaos.system.adopt.find import Adopted
 from chaos.system.deploy.manifest_folder import Manifests, read_manifests
 from chaos.system.spec.compatibility import NAME_DATA, NO_DATA, refuse_fields, unmet
-from chaos.trial.config_traffic import LoadPart, TrafficPart
+from chaos.trial.config_parts import LoadPart, TrafficPart
 from chaos.trial.environment import Environment
 from chaos.trial.preflight.checks import require_rights, require_to_deploy, require_usage, without_keda, without_metrics
 from chaos.trial.preflight.consent import unallowed

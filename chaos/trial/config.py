@@ -18,8 +18,16 @@ from chaos.safety.abort_conditions import AbortLimits
 from chaos.system.adopt.find import SystemQuery
 from chaos.system.adopt.workload import kind_named, workload_named
 from chaos.system.spec.base import Port, Quantity, Written
-from chaos.trial.config_parts import AutoscalingPart, OwnMeansPart, Positive, SloPart, TimingsPart
-from chaos.trial.config_traffic import LoadPart, Named, TrafficPart
+from chaos.trial.config_parts import (
+    AutoscalingPart,
+    LoadPart,
+    Named,
+    OwnMeansPart,
+    Positive,
+    SloPart,
+    TimingsPart,
+    TrafficPart,
+)
 from loadgen.shapes.patterns import RATE_MAX_RPS
 
 __all__ = ["CONFIG_NAME", "GamedayConfig", "LoadPart", "SloPart", "TimingsPart", "find_config", "pin_of", "read_config"]
