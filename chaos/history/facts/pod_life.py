@@ -43,7 +43,6 @@ class PodLife:
         finished_ns: its phase was Succeeded or Failed, so that no controller counts it any more.
         gone_ns: the object is gone.
         gone_uncertain: it vanished in a gap, so that `gone_ns` is only the latest moment possible.
-        restarts: of all its containers, before the record too.
         restarts_ns: of each container each time a restart was seen, but while its controller had let go of the pod.
         init_restarts_ns: the same of its init containers that are no sidecars.
         changed_ns: of each container each time that its owners changed it in place, so that the kubelet restarts it, or
@@ -73,7 +72,6 @@ class PodLife:
     finished_ns: int | None
     gone_ns: int | None
     gone_uncertain: bool
-    restarts: int
     restarts_ns: Mapping[str, tuple[int, ...]]
     init_restarts_ns: Mapping[str, tuple[int, ...]]
     changed_ns: Mapping[str, tuple[int, ...]]
@@ -252,7 +250,6 @@ class LifeReader:
             finished_ns=self.finished_ns,
             gone_ns=self.gone_ns,
             gone_uncertain=self.gone_uncertain,
-            restarts=sum(self.counts.values()),
             restarts_ns={name: tuple(moments) for name, moments in self.restarts_ns.items()},
             init_restarts_ns={name: tuple(moments) for name, moments in self.init_restarts_ns.items() if moments},
             changed_ns={name: tuple(moments) for name, moments in self.changed_ns.items()},
