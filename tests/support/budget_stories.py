@@ -165,3 +165,9 @@ def drain_story() -> Guarded:
         .evicted("d", 35.3, fault="node-drain-1")
         .back("f", 35.4, node="n3")
     )
+
+
+def unwatched_budget(story: Guarded) -> Guarded:
+    """The story, without any disruption budget in it."""
+    story.events = [event for event in story.events if event.kind != "PodDisruptionBudget"]
+    return story

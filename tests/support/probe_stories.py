@@ -25,8 +25,13 @@ def restarted(uid: str, count: int = 1, *, ready: bool = False, spec: Mapping[st
 
 def killing(uid: str, message: str = "Container m failed liveness probe, will be restarted") -> dict[str, Any]:
     """The kubelet says that it ends a container."""
-    metadata = {"uid": f"event-{uid}", "name": f"event-{uid}", "namespace": NAMESPACE}
-    return {"metadata": metadata, "involvedObject": {"uid": uid}, "reason": "Killing", "message": message}
+    return told(uid, "Killing", message)
+
+
+def told(uid: str, reason: str, message: str) -> dict[str, Any]:
+    """An Event about an object."""
+    metadata = {"uid": f"{reason}-{uid}", "name": f"{reason}-{uid}", "namespace": NAMESPACE}
+    return {"metadata": metadata, "involvedObject": {"uid": uid}, "reason": reason, "message": message}
 
 
 def endpoints(*uids: str, unready: Iterable[str] = ()) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from budget_stories import Guarded, budget, drain_story, guarded
+from budget_stories import Guarded, budget, drain_story, guarded, unwatched_budget
 from histories import at, pod
 from numbering import revised, revision
 
@@ -14,12 +14,6 @@ from chaos.checks.verdict import Answer, Finding
 def judged(story: Guarded, *, ready_min: int | None = None) -> Finding:
     """The finding on a story."""
     return BudgetHeld(ready_min=ready_min)(story.history())
-
-
-def unwatched_budget(story: Guarded) -> Guarded:
-    """The story, without any disruption budget in it."""
-    story.events = [event for event in story.events if event.kind != "PodDisruptionBudget"]
-    return story
 
 
 def test_a_drain_within_the_budget_passes() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from budget_stories import REFUSED, Guarded, budget, drain_story, guarded
+from budget_stories import REFUSED, Guarded, budget, drain_story, guarded, unwatched_budget
 from histories import at, facts, pod
 from numbering import revised, revision
 
@@ -15,12 +15,6 @@ from chaos.history import Gap
 def judged(story: Guarded, *, ready_min: int | None = None) -> Finding:
     """The finding on a story."""
     return BudgetHeld(ready_min=ready_min)(story.history())
-
-
-def unwatched_budget(story: Guarded) -> Guarded:
-    """The story, without any disruption budget in it."""
-    story.events = [event for event in story.events if event.kind != "PodDisruptionBudget"]
-    return story
 
 
 def test_no_eviction_is_unknown() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from histories import PROBED, Story, at, deployment, node, pod, replica_set
 from node_loss_stories import marked, moved, node_loss_story, noticed, powered, standing
-from probe_stories import COVERED, endpoints
+from probe_stories import COVERED, endpoints, told
 from recovery_stories import answered, replaced_story
 
 from chaos.checks import EndState, Recovered, RecoveredInTime, Rescheduled
@@ -24,12 +24,6 @@ def waiting(uid: str, *, reason: str = "Unschedulable", spec: Mapping[str, Any] 
     why = {"type": "PodScheduled", "status": "False", "reason": reason, "message": NO_DEVICE}
     raw["status"]["conditions"].append(why)
     return raw
-
-
-def told(uid: str, reason: str, message: str) -> dict[str, Any]:
-    """An Event about a pod."""
-    metadata = {"uid": f"{reason}-{uid}", "name": f"{reason}-{uid}", "namespace": "gameday-1"}
-    return {"metadata": metadata, "involvedObject": {"uid": uid}, "reason": reason, "message": message}
 
 
 def killed(*, gone_s: float | None = 31, disruption: str = "", end_s: float = 200) -> Story:

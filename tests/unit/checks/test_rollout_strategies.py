@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from histories import PROBED, at, node, pod
+from probe_stories import told
 from rollout_stories import NEW, OLD, Rolling, bad_story, owned, release, update_story
 
 from chaos.checks import RollbackSafe, RolledOut
@@ -132,12 +133,6 @@ def test_a_strategy_that_allows_neither_lets_one_be_missing() -> None:
 
 
 # --- what holds a release up, in the cluster's own words -----------------------------------------------------------
-
-
-def told(uid: str, reason: str, message: str) -> Raw:
-    """An Event about a pod or a ReplicaSet."""
-    metadata = {"uid": f"{reason}-{uid}", "name": f"{reason}-{uid}", "namespace": "gameday-1"}
-    return {"metadata": metadata, "involvedObject": {"uid": uid}, "reason": reason, "message": message}
 
 
 MULTI_ATTACH = "Multi-Attach error for volume pvc-1: Volume is already used by pod(s) model-a"
