@@ -202,7 +202,7 @@ def test_a_cooldown_of_zero_flaps_with_the_queue(trial: Trial, system: SystemUnd
     """A queue is empty as soon as there are replicas enough, and long again as soon as they are gone."""
     with traffic.steady(rate_rps=1):
         trial.baseline(duration_s=15)
-        with traffic.steady(rate_rps=6):
+        with traffic.steady(rate_rps=3):
             trial.hold(duration_s=120)
     trial.judge(NoFlapping())
 
