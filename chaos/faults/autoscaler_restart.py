@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from typing_extensions import override
 
-from chaos.faults.base import NOTHING_LEFT, Fault, Injection
+from chaos.faults.base import Fault, Injection
 from chaos.faults.context import FaultContext
 from chaos.faults.infrastructure import NO_METRICS_PATH
 from chaos.objects.base import Ref
@@ -27,7 +27,7 @@ class AutoscalerRestart(Fault):
 
     name: ClassVar[str] = "autoscaler-restart"
     hits_none: ClassVar[bool] = True
-    if_run_dies: ClassVar[str] = NOTHING_LEFT
+    if_run_dies: ClassVar[str] = "a controller that was ended and not started yet is missing until `gameday lab down`"
 
     @property
     @override

@@ -43,6 +43,9 @@ class ClusterUpgrade(RollingPoolDrain):
     """
 
     name: ClassVar[str] = "cluster-upgrade"
+    if_run_dies: ClassVar[str] = (
+        "a node that it closed stays so until `gameday undo` runs, and what was half upgraded until `gameday lab down`"
+    )
 
     node_deadline_s: float = 120.0
 

@@ -18,6 +18,8 @@ from chaos.cluster import Command, NullJournal, Ran
 from chaos.errors import HarnessBroken
 from chaos.faults import (
     ALL_FAULTS,
+    AutoscalerRestart,
+    ClusterUpgrade,
     Fault,
     FaultContext,
     MemoryHog,
@@ -282,6 +284,8 @@ ENDS = {
     f"ends by itself {own_end.OWN_END_S / 60:g} min after": ProcessHang.if_run_dies,
     "stays, unless the CronJob": BY_UNDO,
     "stays off, unless that CronJob has the command": NodeDown.if_run_dies,
+    "closed nodes stay so until `gameday undo`": ClusterUpgrade.if_run_dies,
+    "a controller that was ended": AutoscalerRestart.if_run_dies,
     "stands still until the lab's next command": MetricsDown.if_run_dies,
 }
 
@@ -304,4 +308,5 @@ def test_only_what_leaves_nothing_may_say_so() -> None:
         source = "".join(inspect.getsource(inspect.getmodule(kind) or kind) for kind in kinds)
         outlasts = any(word in source for word in (".record(", "Change(", "cordon(", "Drain(", "_template."))
         crash = fault.name == "process-crash"  # beside two in its module that do
-        assert (fault.if_run_dies in (NOTHING_LEFT, MemoryHog.if_run_dies)) is (not outlasts or crash), fault.name
+        no_entry = (NOTHING_LEFT, MemoryHog.if_run_dies, AutoscalerRestart.if_run_dies)
+        assert (fault.if_run_dies in no_entry) is (not outlasts or crash), fault.name
