@@ -104,8 +104,8 @@ def _only_context(kubeconfig: Path | None) -> str | None:
     assert kubeconfig is not None
     try:
         parsed: Any = yaml.safe_load(kubeconfig.read_text())
-        names = [str(one["name"]) for one in parsed["contexts"]]
-    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError):
+        names = [one["name"] for one in parsed["contexts"] if isinstance(one["name"], str)]
+    except (OSError, ValueError, yaml.YAMLError, LookupError, TypeError, RecursionError):
         return None
     if len(names) > 1:
         raise UsageError(f"{kubeconfig} has {len(names)} contexts", f"name one: --kube-context {' | '.join(names)}")

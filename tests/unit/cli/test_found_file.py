@@ -16,7 +16,7 @@ from chaos.cli import cluster as reaching
 from chaos.cli import scenarios, undo
 from chaos.cli.app import app
 from chaos.cli.capacity.environment import Where
-from chaos.cli.cluster import found_here
+from chaos.cli.cluster import found_here, reach
 from chaos.errors import GamedayError, UsageError
 from loadgen.driver import channel
 from loadgen.driver.reachability import await_reachable
@@ -199,3 +199,20 @@ def test_no_module_of_the_folder_is_imported(checkout: Path, monkeypatch: pytest
 
     with channel.start(checkout, nothing) as generator:
         assert generator.wait(30) == 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}' if n else 'x'] * 9)}]\n" for n in range(12))
+        + "contexts: [{name: *a11}]\n",
+        f"contexts: {'[' * 5000}",
+        "contexts: [{name: {a: b}}]\n",
+    ],
+    ids=["more than memory holds", "without an end", "no name"],
+)
+def test_an_odd_kubeconfig_is_refused_in_words(tmp_path: Path, text: str) -> None:
+    """Also where its only context would be taken."""
+    (path := tmp_path / "config").write_text(text)
+    with pytest.raises(UsageError, match="config"):
+        reach(None, "", path)
