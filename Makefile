@@ -92,7 +92,7 @@ version-%:
 	-test $(CONTROL) != $(NODES) || test -s $(KEPT)/properties.xml || $(BIN)/pytest $(PROPERTIES) --kubernetes $(CONTROL) --junitxml $(KEPT)/properties.xml
 
 addons: prepared
-	$(BIN)/pytest tests/lab/test_lab_addons.py tests/control_plane/test_keda_from_zero.py -m slow $(ARGS)
+	$(BIN)/pytest tests/lab/test_lab_addons.py tests/control_plane/test_by_keda.py -m slow $(ARGS)
 
 peers: prepared
 	$(BIN)/pytest tests/peers $(ARGS)

@@ -113,6 +113,7 @@ class _Blindness(Injection):
         self._reader = MetricsReader(lambda at: context.cluster.transport.call("GET", at, timeout_s=ANSWER_S))
         self._seen: tuple[Question, ...] = ()
         self._service = View({})
+        self._late = ""
         self._work = Work(f"the pausing of {fault.what}")
         self.missed = self._stop()
         if fault.pause_s is not None and not self.missed:
@@ -122,7 +123,8 @@ class _Blindness(Injection):
     def landed(self) -> str:
         """The metrics API's own answer, once the program stands still; of one that is slow, when an answer is late."""
         if self._pause_s is not None:
-            return self._late_answer(self._pause_s)
+            self._late = self._late or self._late_answer(self._pause_s)
+            return self._late
         if not self._path.stands_still(self._what):
             return ""
         if self._what == "prometheus":

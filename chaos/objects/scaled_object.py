@@ -65,8 +65,17 @@ class ScaledObjectView(View):
 
     @property
     def falls_back(self) -> bool:
-        """Whether it asks for its fallback now, because a trigger fails: what it shows the autoscaler is no metric."""
-        return self.fallback is not None and self.condition("Fallback").get("status") == "True"
+        """Whether it asks for its fallback now, because a trigger fails: what it shows the autoscaler is no metric.
+
+        By the count of failures, too: KEDA's parts write over one another's conditions, so that `Fallback`, and the
+        word beside the count, may come some seconds later. A trigger that works sets the count to 0.
+        """
+        if self.fallback is None:
+            return False
+        most = int((self.spec.get("fallback") or {}).get("failureThreshold") or 0)
+        health = (self.status.get("health") or {}).values()
+        failing = any((one.get("numberOfFailures") or 0) > most for one in health)
+        return failing or self.condition("Fallback").get("status") == "True"
 
     @property
     def paused(self) -> str:

@@ -89,7 +89,9 @@ def _blind(history: History, life: AutoscalerLife) -> Iterator[BlindDetail]:
     for at_ns in [*sorted({*own, *keda}), None]:
         words = _blindness(history, life, at_ns) if at_ns is not None else ""
         if words and begin is None and at_ns is not None:
-            begin = (at_ns, words)
+            # KEDA says so before the autoscaler gets it, milliseconds that two watches may turn round.
+            ahead_ns = 0 if life.at(at_ns).blind else scaling.AHEAD_NS
+            begin = (max(since_ns, at_ns - ahead_ns), words)
         elif not words and begin is not None:
             desired = desired_replicas(history)
             numbers = tuple(
@@ -126,10 +128,9 @@ def _held(history: History, life: AutoscalerLife, blind: BlindDetail) -> Iterato
         if not blind.begin_ns < change.at_ns <= end_ns:
             continue
         # The look that had metrics again, or one of them, tells of that only after it acted.
-        told, scaled = scaling.announcing(history, life, change), scaled_object_at(history, change.at_ns)
-        fell_back = (
-            scaled is not None and scaled.falls_back and change.at_ns <= end_ns - min(spare_ns, scaling.AHEAD_NS)
-        )
+        told = scaling.announcing(history, life, change)
+        scaled = scaled_object_at(history, change.at_ns + min(spare_ns, scaling.AHEAD_NS))
+        fell_back = scaled is not None and scaled.falls_back
         seen = told is not None and not told.blind and not fell_back
         if seen or (told is None and change.at_ns > end_ns - spare_ns):
             continue

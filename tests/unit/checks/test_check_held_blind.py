@@ -47,6 +47,18 @@ def test_nothing_changes_without_metrics(story: Scaling, answer: Answer, words: 
     assert words in finding.line()
 
 
+def fallen_early(desired: int) -> Scaling:
+    """The autoscaler acts on the first fallback, of which the watch tells 20 ms later, by the count alone."""
+    kind = scaled_object(minReplicaCount=1, fallback={"failureThreshold": 1, "replicas": desired})
+    health = {"s0-prometheus": {"numberOfFailures": 3, "status": "Happy"}}
+    false = {"conditions": [{"type": "Fallback", "status": "False", "reason": "NoFallbackFound"}], "health": health}
+    story = Scaling(120).stands("a", "b").loaded(2, 0, 115).saw(0, "LISTED", kind, SCALED_OBJECT)
+    story.saw(45, "MODIFIED", deployment(desired, spec=ASKING), "Deployment")
+    story.saw(45.01, "MODIFIED", hpa(desired, measured=60), KIND)
+    story.saw(45.02, "MODIFIED", {**kind, "status": false}, SCALED_OBJECT)
+    return story.saw(60, "MODIFIED", kind, SCALED_OBJECT)
+
+
 def fell_back(desired: int, *, at_s: float = 55, until_s: float | None = 60) -> Scaling:
     """No metrics from 30 s on; from 40 s on KEDA shows its fallback, which the autoscaler then follows."""
     fails = {"conditions": [{"type": "Fallback", "status": "True", "reason": "FallbackExists"}]}
@@ -64,6 +76,8 @@ def fell_back(desired: int, *, at_s: float = 55, until_s: float | None = 60) -> 
         pytest.param(fell_back(1), Answer.FAIL, "2 to 1 while the autoscaler had no metrics", id="too low"),
         pytest.param(fell_back(1, until_s=None), Answer.FAIL, "KEDA showed it the fallback of 1", id="for good"),
         pytest.param(fell_back(4), Answer.PASS, "", id="up to it"),
+        pytest.param(fallen_early(1), Answer.FAIL, "KEDA showed it the fallback of 1", id="told after it acted"),
+        pytest.param(fallen_early(3), Answer.PASS, "", id="up to it, told after"),
         pytest.param(fell_back(1, at_s=65), Answer.PASS, "", id="metrics were back"),
     ],
 )

@@ -302,7 +302,7 @@ def test_a_pause_that_reads_as_gone_is_refused(pause_s: float) -> None:
 def test_what_is_slow_lands_by_a_late_answer_and_goes_on_in_turns(
     ground: Ground, monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    """An answer at once is no proof, nor one that fails; after the heal nothing stands still, and nothing is left."""
+    """An answer at once is no proof, one that was late stays one; after the heal nothing stands still, nor is left."""
     monkeypatch.setattr(metrics_down, "RUNS_S", 0.01)
     path = ground.path
     assert path is not None
@@ -312,11 +312,19 @@ def test_what_is_slow_lands_by_a_late_answer_and_goes_on_in_turns(
     ground.api.waits_s = 0.5
     until(lambda: f"{what} being slow" in injection.landed(), deadline_s=10, awaited="the proof")
     ground.api.values, ground.api.serves = None, False
-    assert injection.landed() == ""
+    assert f"{what} being slow" in injection.landed()
     until(lambda: path.calls.count(f"stop {what}") > 2, deadline_s=10, awaited="three turns")
     assert injection.heal() == ""
     assert path.calls[-1] == f"go on {what}"
     assert (path.still, ground.context.entries) == (set(), ())
+
+
+def test_a_late_refusal_is_no_proof_of_slowness(ground: Ground) -> None:
+    """An answer has to come: what fails is down, not slow."""
+    ground.api.waits_s, ground.api.serves = 0.3, False
+    injection = MetricsDown(pause_s=0.5).inject(ground.context)
+    assert injection.landed() == ""
+    assert injection.heal() == ""
 
 
 def test_a_program_that_does_not_go_on_in_its_turn_is_told(ground: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
