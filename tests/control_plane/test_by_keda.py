@@ -1,4 +1,4 @@
-"""Systems that KEDA itself scales by what Prometheus itself has, on simulated nodes: all three checks, and the faults.
+"""Systems that KEDA itself scales by what Prometheus itself has, on simulated nodes.
 
 What stands in front of the system counts requests, also those that it refuses as no replica is Ready.
 """
@@ -7,137 +7,51 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import signal
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fed_metrics import FLAGS
+from keda_ground import LOOPBACK, Front, Signals, prometheus, running
 from kwok_program import kwok_program
 from simulated_cluster import SimulatedCluster
-from trial_room import SPEC, Room, served
+from trial_room import SPEC, Room
 
 from chaos import faults
-from chaos.checks import ColdStart, HeldBlind, ScaledToZero, WithinLimits, Witnessed
+from chaos.checks import (
+    ColdStart,
+    DecisionsRecomputed,
+    HeldBlind,
+    NoFlapping,
+    ScaledDown,
+    ScaledToZero,
+    ScaledUp,
+    WithinLimits,
+    Witnessed,
+)
 from chaos.checks.verdict import Answer
 from chaos.errors import NotProven
 from chaos.lab.addons.addon import Site
 from chaos.lab.addons.keda import COLLECTIONS, KEDA, NAMESPACE, SERVER
-from chaos.lab.addons.prometheus import PROMETHEUS
 from chaos.lab.control_plane.aggregated import API_SERVICES
 from chaos.lab.control_plane.build import kube_program
 from chaos.lab.control_plane.pki import Authority, private_folder
 from chaos.lab.host.network import API_ADDRESS
-from chaos.lab.host.processes import Child, start_child
 from chaos.progress import Terminal
 from chaos.semantics import LAB
 from chaos.system import Autoscale, Keda, SystemSpec
-from chaos.trial.conditions import scaled_to_zero, scaled_up
+from chaos.trial.conditions import scaled_down, scaled_to_zero, scaled_up
 from chaos.trial.run import RunningTrial
 from chaos.wait import until
 
 pytestmark = pytest.mark.slow
 
-DEFINITION, LOOPBACK = "CustomResourceDefinition", "127.0.0.1"
+DEFINITION = "CustomResourceDefinition"
 SENT = 'sum(rate(service_packets_total{namespace="$namespace"}[6s]))'
 WAITING = 'sum(requests_waiting{namespace="$namespace"})'
 STARTS_S, COLD_START_S, BLIND_S = 60.0, 20, 60
-
-
-@dataclass
-class Front:
-    """A gateway: it answers while `ready`, else refuses with 503, and tells Prometheus who asked, and who waits."""
-
-    namespace: str = ""
-    ready: Callable[[], object] = lambda: True
-    asked: int = 0
-    waiting: int = 1
-
-    @contextlib.contextmanager
-    def serving(self) -> Iterator[str]:
-        """Its address."""
-        front = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                told = self.path == "/metrics"
-                front.asked += not told
-                whose = f'{{namespace="{front.namespace}"}}'
-                body = f"service_packets_total{whose} {front.asked}\nrequests_waiting{whose} {front.waiting}\n"
-                self.send_response(200 if told or front.ready() else 503)
-                self.send_header("content-type", "text/plain; version=0.0.4")
-                self.send_header("content-length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body.encode())
-
-            def log_message(self, *words: object) -> None:
-                """Say nothing."""
-
-        with served(Handler) as url:
-            yield url
-
-
-@dataclass
-class Signals:
-    """The metrics path of these tests: Prometheus, which is stopped by signals."""
-
-    child: Child
-
-    def objection(self, program: str) -> str:
-        """Why another cannot be stopped."""
-        return "" if program == "prometheus" else f"there is no {program}"
-
-    def stop(self, _program: str) -> str:
-        """Stop it."""
-        os.kill(self.child.process.pid, signal.SIGSTOP)
-        return ""
-
-    def go_on(self, _program: str) -> str:
-        """Let it go on."""
-        os.kill(self.child.process.pid, signal.SIGCONT)
-        return ""
-
-    def stands_still(self, _program: str) -> bool:
-        """Whether the kernel says so."""
-        return Path(f"/proc/{self.child.process.pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
-
-    def autoscaler(self) -> str:
-        """Nobody restarts it here."""
-        return ""
-
-    def restart_autoscaler(self) -> str:
-        """As above."""
-        return "not here"
-
-
-@contextlib.contextmanager
-def running(name: str, argv: list[Any], folder: Path) -> Iterator[Child]:
-    """A program, which must still live in the end."""
-    child = start_child(name, argv, folder=folder)
-    try:
-        yield child
-        assert child.alive(), child.log.read_text()[-2000:]
-    finally:
-        child.process.kill()
-        child.process.wait()
-
-
-@contextlib.contextmanager
-def prometheus(front: str, folder: Path) -> Iterator[tuple[str, Child]]:
-    """A Prometheus that scrapes the front every second: its address, and its process."""
-    with socket.create_server((LOOPBACK, 0)) as free:
-        port = free.getsockname()[1]
-    jobs = [{"job_name": "front", "static_configs": [{"targets": [front.removeprefix("http://")]}]}]
-    (folder / "prometheus.json").write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}))
-    argv = [PROMETHEUS.make(Terminal()) / "prometheus", f"--config.file={folder / 'prometheus.json'}"]
-    argv += [f"--storage.tsdb.path={folder / 'series'}", f"--web.listen-address={LOOPBACK}:{port}"]
-    with running("prometheus", argv, folder) as child:
-        yield f"http://{LOOPBACK}:{port}", child
 
 
 @pytest.fixture(scope="module")
@@ -237,6 +151,21 @@ def test_a_request_at_zero_brings_a_replica_up(place: Place) -> None:
             ready.trial.hold(duration_s=COLD_START_S)
         checks = (ScaledToZero(), ColdStart(within_s=COLD_START_S, at_zero="refused"), WithinLimits())
         ready.trial.judge(*checks, needs_fault=False)
+    verdict = place.room.judged[-1].verdict
+    assert verdict.answer is Answer.PASS, verdict.lines()
+
+
+def test_a_spike_is_followed_and_each_decision_recomputed(place: Place) -> None:
+    """What KEDA shows of a query is an external metric as any other: up with the spike, down after it, and no flap."""
+    with place.trial("spike", WAITING, "2", {"replicas_min": 1, "replicas_max": 6}) as ready:
+        with ready.traffic.steady(rate_rps=2):
+            ready.trial.baseline(duration_s=8)
+            place.front.waiting = 8
+            with ready.traffic.steady(rate_rps=8):
+                ready.trial.hold(duration_s=40)
+            place.front.waiting = 1
+            ready.trial.hold(until=scaled_down(ready.system))
+        ready.trial.judge(ScaledUp(), ScaledDown(), NoFlapping(), WithinLimits(), DecisionsRecomputed())
     verdict = place.room.judged[-1].verdict
     assert verdict.answer is Answer.PASS, verdict.lines()
 
