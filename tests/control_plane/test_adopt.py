@@ -1,19 +1,17 @@
 """A system that somebody else deployed: found, tried, and left as it was."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from plain_service import apply_all, plain_namespace, service_of, shared_namespace, snapshot
-from simulated_cluster import SimulatedCluster
-from trial_room import Room, answering
+from trial_room import Room
 
 from chaos import faults
 from chaos.checks import Recovered, Witnessed
 from chaos.checks.verdict import Answer
-from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, mutations
 from chaos.errors import NotProven, UsageError
 from chaos.faults import targets
 from chaos.history import load_history
@@ -23,22 +21,6 @@ from chaos.system.deploy.manifest_folder import read_manifests
 from chaos.trial.run import RunningTrial
 
 pytestmark = pytest.mark.timed
-
-
-@pytest.fixture
-def room(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[Room]:
-    """A room for trials."""
-    with answering() as url:
-        made = Room(simulated, url, tmp_path)
-        with made.cluster:
-            yield made
-
-
-@pytest.fixture
-def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:
-    """A connection."""
-    with connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as made:
-        yield made
 
 
 def test_all_that_scenarios_need_is_read_from_the_live_objects(cluster: Cluster) -> None:

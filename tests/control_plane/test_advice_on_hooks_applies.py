@@ -1,26 +1,17 @@
 """What is advised on a shutdown, given to a real API server: it takes the patch, whatever hook there is already."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import yaml
 from hook_stories import RUNNING, Hook, advised
 from plain_service import plain_namespace
-from simulated_cluster import SimulatedCluster
 
-from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, mutations
 from chaos.cluster.mutations import STRATEGIC
 from chaos.objects.base import Ref
 
 SLEEP = {"preStop": {"sleep": {"seconds": 5}}}
-
-
-@pytest.fixture
-def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:
-    """A connection to the simulated cluster."""
-    with connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as connected:
-        yield connected
 
 
 def hooked(hook: Hook, grace_s: int, patch: dict[str, Any], cluster: Cluster) -> tuple[str, Hook]:

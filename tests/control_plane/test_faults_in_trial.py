@@ -1,12 +1,10 @@
 """Faults on nodes inside a whole trial: what the blast radius refuses, and what is left however the block ends."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from simulated_cluster import SimulatedCluster
-from trial_room import Room, answering
+from trial_room import Room
 
 from chaos import faults
 from chaos.checks import Recovered, Witnessed
@@ -29,15 +27,6 @@ GUARDED = SystemSpec(
     grace_s=1,
     disruption_budget=DisruptionBudget(min_available=3),
 )
-
-
-@pytest.fixture
-def room(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[Room]:
-    """Surroundings for one trial."""
-    with answering() as url:
-        room = Room(simulated, url, tmp_path)
-        yield room
-        room.cluster.close()
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A run whose disk takes no more heals all the same: the cluster comes before the record of it."""
 
 import errno
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,19 +8,12 @@ from dying import FAULTS, filled_at
 from plain_service import apply_all, plain_namespace, service_of, settle, snapshot
 from simulated_cluster import SimulatedCluster
 
-from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect
+from chaos.cluster import Cluster, LiveExecutor, NullJournal
 from chaos.faults.undo import find_left, undo_all
 
 pytestmark = pytest.mark.slow
 
 LINES_MAX = 80
-
-
-@pytest.fixture
-def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:
-    """A connection."""
-    with connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as made:
-        yield made
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -1,23 +1,13 @@
 """One run at a time: taken, held, refused to a second, taken over only when it expired, and lost."""
 
-from collections.abc import Iterator
-
 import pytest
 from plain_service import plain_namespace
-from simulated_cluster import SimulatedCluster
 
-from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, mutations
 from chaos.errors import ClusterRefused
 from chaos.objects.base import Ref
 from chaos.safety.lease import LEASE_NAME, RunLease, holder_of
 from chaos.wait import until
-
-
-@pytest.fixture
-def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:
-    """A connection."""
-    with connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as made:
-        yield made
 
 
 def lease_of(cluster: Cluster, namespace: str, who: str) -> RunLease:

@@ -1,12 +1,8 @@
 """A system of two workloads, as a router before an engine: each is picked from, recorded and judged by itself."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from plain_service import shared_namespace, snapshot
-from simulated_cluster import SimulatedCluster
-from trial_room import Room, answering
+from trial_room import Room
 
 from chaos import faults
 from chaos.checks import InRole, Recovered, Witnessed
@@ -17,15 +13,6 @@ from chaos.history import load_history
 from chaos.system.adopt.find import SystemQuery, adopt
 
 pytestmark = pytest.mark.timed
-
-
-@pytest.fixture
-def room(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[Room]:
-    """A room for trials."""
-    with answering() as url:
-        made = Room(simulated, url, tmp_path)
-        with made.cluster:
-            yield made
 
 
 def test_a_killed_router_is_judged_as_the_router(room: Room) -> None:

@@ -46,13 +46,6 @@ def through(proxy: FaultProxy) -> Iterator[Cluster]:
         yield made
 
 
-@pytest.fixture
-def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:
-    """A connection of its own, to see how things are."""
-    with connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as made:
-        yield made
-
-
 def node_of(cluster: Cluster) -> Ref:
     """Some node."""
     metadata = cluster.list("Node")[0]["metadata"]

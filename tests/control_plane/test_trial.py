@@ -4,7 +4,6 @@ import json
 import os
 import signal
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -25,15 +24,6 @@ from chaos.trial.run import RunningTrial, rejudge_trial
 pytestmark = pytest.mark.timed
 
 CHECKS = (Recovered(), Witnessed("delete-pod", outcome="ok"))
-
-
-@pytest.fixture
-def room(simulated: SimulatedCluster, tmp_path: Path) -> Iterator[Room]:
-    """Surroundings for one trial."""
-    with answering() as url:
-        room = Room(simulated, url, tmp_path)
-        yield room
-        room.cluster.close()
 
 
 def answers(run: Path) -> dict[str, str]:

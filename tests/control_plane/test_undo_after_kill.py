@@ -1,7 +1,7 @@
 """A run that dies at any moment leaves its undo entries in the cluster, and the next command executes them all."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from chaos import faults
 from chaos.cli.app import app
-from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, mutations
 from chaos.faults.undo import find_left, undo_all
 from chaos.faults.undo.find import Left
 from chaos.objects.base import Ref
@@ -41,13 +41,6 @@ NOT_UNDONE = {"ClusterUpgrade", "AutoscalerRestart"}
 
 OF_THE_LAB = {"MetricsDown"}
 """Programs of the lab's control plane: `gameday lab up` lets them go on, whatever became of the run."""
-
-
-@pytest.fixture
-def cluster(simulated: SimulatedCluster) -> Iterator[Cluster]:
-    """A connection."""
-    with connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as made:
-        yield made
 
 
 def test_every_fault_is_enumerated() -> None:
