@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from exec_room import exec_room
 
+from chaos.cluster import Cluster
 from chaos.lab import Lab, LabFacts
 from chaos.progress import Terminal
 
@@ -32,3 +34,10 @@ def lab(no_lab: Lab) -> Iterator[Lab]:
 def facts(lab: Lab) -> LabFacts:
     """The facts of that lab."""
     return lab.facts()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    """The lab, with a namespace of our own."""
+    with exec_room() as cluster:
+        yield cluster

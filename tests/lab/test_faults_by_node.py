@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exec_room import NAMESPACE, exec_room, started
+from exec_room import NAMESPACE, started
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, LiveExecutor, NullJournal, Recorder, Scope
@@ -25,13 +25,6 @@ from chaos.objects.pod import PodView
 pytestmark = pytest.mark.root
 
 NODE = Infrastructure(containers=LabContainers(), probes=LabProbes())
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """The lab, with a namespace of our own."""
-    with exec_room() as cluster:
-        yield cluster
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from exec_room import exec_room, started
+from exec_room import started
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Command, DryRunExecutor, Journal, LiveExecutor, NullJournal, Ran, execute
@@ -16,13 +16,6 @@ from chaos.objects.base import Ref
 pytestmark = pytest.mark.root
 
 Run = Callable[..., Ran]
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """The lab, with a namespace of our own."""
-    with exec_room() as cluster:
-        yield cluster
 
 
 @pytest.fixture(scope="module")

@@ -4,11 +4,10 @@ import json
 import subprocess
 import sys
 import tarfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exec_room import exec_room, started
+from exec_room import started
 
 from chaos.cluster import Cluster
 from chaos.errors import LabError
@@ -19,13 +18,6 @@ from chaos.progress import Silent
 pytestmark = pytest.mark.root
 
 NAME = "registry.example/own/pause:7"
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """The lab, with a namespace of our own."""
-    with exec_room() as cluster:
-        yield cluster
 
 
 def saved(folder: Path) -> Path:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from deadly_journal import DeadlyJournal, killed_at_each_line
-from exec_room import NAMESPACE, exec_room, started
+from exec_room import NAMESPACE, started
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, LiveExecutor, NullJournal, Recorder, Scope, connect
@@ -22,13 +22,6 @@ pytestmark = pytest.mark.root
 NETWORK = Infrastructure(pod_network=LabPodNetwork())
 
 CHILD_S = 90.0
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """The lab, with a namespace of our own."""
-    with exec_room() as cluster:
-        yield cluster
 
 
 @pytest.fixture(scope="module")

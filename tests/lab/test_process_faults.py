@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from exec_room import NAMESPACE, exec_room, started
+from exec_room import NAMESPACE, started
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, DryRunExecutor, Executor, Journal, LiveExecutor, Recorder, Scope
@@ -18,13 +18,6 @@ from chaos.objects.pod import PodView
 from chaos.wait import until
 
 pytestmark = pytest.mark.root
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """The lab, with a namespace of our own."""
-    with exec_room() as cluster:
-        yield cluster
 
 
 @pytest.fixture(scope="module")

@@ -3,13 +3,12 @@
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from deadly_journal import DeadlyJournal, killed_at_each_line
 from dying import IN_CONTAINERS
-from exec_room import NAMESPACE, exec_room, started
+from exec_room import NAMESPACE, started
 
 from chaos.clock import Clock
 from chaos.cluster import Cluster, Journal, LiveExecutor, NullJournal, Recorder, Scope, connect, mutations
@@ -34,13 +33,6 @@ SOON_S = 15.0
 HEALED = ("ProcessHang", "NotReady")
 ENDED = tuple(kind for kind in IN_CONTAINERS if kind not in HEALED)
 """Faults that end a container, which the kubelet starts anew: they leave nothing to undo."""
-
-
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Cluster]:
-    """The lab, with a namespace of our own."""
-    with exec_room() as cluster:
-        yield cluster
 
 
 def _inject_and_heal(line: int, folder: str, pod: Ref, kind: str) -> None:
