@@ -34,6 +34,7 @@ def from_zero(
     *,
     held: bool = True,
     ready_s: float | None = 70,
+    until_s: float = 120,
     decided_s: float = 55,
     scaled: dict[str, Any] | None = None,
 ) -> Scaling:
@@ -41,10 +42,10 @@ def from_zero(
 
     Requests before that are held until then, or refused at once.
     """
-    story = to_zero(45, scaled=scaled).loaded(1, 50, 100)
+    story = to_zero(45, until_s=until_s, scaled=scaled).loaded(1, 50, 100)
     story.saw(decided_s, "MODIFIED", deployment(1, spec=ASKING), "Deployment").made("c", decided_s + 0.2, ready_s)
     for row in story.rows:
-        if at(50) <= row["intended_ns"] < at(ready_s or story.end_s):
+        if at(50) <= row["intended_ns"] < at(ready_s or until_s):
             gone: dict[str, Any] = {"outcome": "refused", "first_token_ns": None, "first_byte_ns": None}
             held_row = {"end_ns": at((ready_s or 0) + 1), "first_token_ns": at((ready_s or 0) + 0.5)}
             row.update(held_row if held and ready_s else gone)
