@@ -37,9 +37,9 @@ QUERY = re.compile(
 """A parameter of a URL that lets whoever has it in: `?api_key=…`, and the signature of a link for anybody."""
 
 VALUE = r"(?!redacted:)(?:(?:bearer|basic|digest|token|apikey)\s+)?(?:\"[^\"]*\"|'[^']*'|[^\s\"'&;|]+)"
-SETTING = re.compile(rf"(?i)((?<![\w.-])[\w.-]*{NAMES}[\"']?(?:=|:\s*))({VALUE})")
+SETTING = re.compile(rf"(?i)((?<![\w.-])[\w.-]*{NAMES}\\?[\"']?(?:=>?|:\s*|[ \t]+=>?[ \t]+)[\[(]*+\\?+)({VALUE})")
 OPTION = re.compile(rf"(?i)((?<![\w.-])-[\w.-]*{NAMES}\s+)(?!-)({VALUE})")
-"""A credential in the middle of a word, as that of a shell's script, a header or JSON: `TOKEN=…`, `--token …`."""
+"""A credential in the middle of a word, as that of a shell's script, a header, JSON in JSON or a log: `TOKEN=…`."""
 
 BEARER = re.compile(r"(?i)\b(bearer|basic)\s+[A-Za-z0-9._~+/=-]{8,}")
 
@@ -107,7 +107,7 @@ def redacted_output(printed: str, argv: Sequence[str]) -> str:
 
 def _secrets_of(word: str) -> list[str]:
     """The credentials in a word of a command that has some."""
-    found = [one[2].strip("\"'") for kind in (SETTING, OPTION) for one in kind.finditer(word)]
+    found = [one[2].strip("\"'\\") for kind in (SETTING, OPTION) for one in kind.finditer(word)]
     found += [login.rpartition(":")[2] for login in LOGIN.findall(word)]
     return [one for one in found if one] or [word]
 

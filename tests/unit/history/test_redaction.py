@@ -101,6 +101,12 @@ def test_what_is_no_secret_stays() -> None:
     assert kept["status"]["message"].startswith("pull from https://redacted@registry.example/v2 with Bearer redacted")
 
 
+def test_a_setting_without_a_value_hides_nothing_of_the_next() -> None:
+    """An empty password stands at the end of its line, or before a word that is not its own."""
+    told = "PASSWORD=\nHOST=db.example\nTOKEN= run --all"
+    assert redacted_message(told) == told
+
+
 def test_a_change_of_a_secret_is_seen() -> None:
     """Two templates are the same after redaction if, and only if, they were before."""
     assert without_secrets(pod()) == without_secrets(pod())
@@ -259,6 +265,11 @@ TOLD = (
     f"admission webhook denied the request: HF_TOKEN={CANARY} must come from a Secret",
     f"Failed to pull image: unauthorized: https://user:{CANARY}@hub.example/v2?X-Amz-Signature={CANARY}&n=1",
     f"Get https://metrics: 401, sent Authorization: Bearer {CANARY}",
+    f"request refused: {json.dumps(json.dumps({'user': 'me', 'password': CANARY}))}",
+    f"api_key = {CANARY} is not valid",
+    f"config: :token => '{CANARY}', :port => 80",
+    f"headers={{'Authorization': ['{CANARY}'], 'Accept': ['*/*']}}",
+    f"request map[Authorization:[Bearer {CANARY}] Accept:[*/*]]",
 )
 """What kubelets, webhooks, libraries and programs say, with what they were given."""
 

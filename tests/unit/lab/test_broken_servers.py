@@ -133,7 +133,8 @@ def test_one_lies_about_its_health(broken: str, status: int) -> None:
     with running("broken_engine", BROKEN=broken) as (process, port):
         assert status_of(port, "/health")[0] == 200
         (engine,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        assert Path(f"/proc/{engine}/comm").read_text() == "engine\n"
+        comm = Path(f"/proc/{engine}/comm")
+        until(lambda: comm.read_text() == "engine\n", deadline_s=10, poll_s=0.01, awaited="the engine's own name")
         os.kill(int(engine), signal.SIGSTOP)
         assert status_of(port, "/health")[0] == status
 

@@ -173,7 +173,7 @@ def lost(channel: PodChannel) -> str:
             why.append(broken.what)
         return bool(why)
 
-    until(gone, deadline_s=5, poll_s=0.01, awaited="the loss")
+    until(gone, deadline_s=60, poll_s=0.01, awaited="the loss")
     return why[0]
 
 
