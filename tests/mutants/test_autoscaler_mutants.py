@@ -277,7 +277,7 @@ def by_keda(average: str, **keda: Any) -> Autoscale:
     """KEDA's autoscaler on the requests that run or wait, as Prometheus has them."""
     asked = {"serverAddress": PROMETHEUS_URL, "query": IN_FLIGHT, "threshold": average}
     said = Keda(triggers=({"type": "prometheus", "metadata": asked},), polling_s=5, **keda)
-    return Autoscale(replicas_min=1, replicas_max=6, keda=said, scale_down_window_s=15)
+    return Autoscale(replicas_min=2, replicas_max=6, keda=said, scale_down_window_s=15)
 
 
 @pytest.mark.needs("metrics-path:prometheus", "metrics-path:keda-adapter")
