@@ -2,19 +2,25 @@
 #   make fast                      style, types, layers and unit tests: under a minute, without root, nothing built
 #   make unit FILE=tests/unit/…    the unit tests of one file or folder
 #   make test                      all tests of the project itself
-#   make scenarios                 the quick scenarios on the lab, real Kubernetes on this machine; IMAGE=…: one that gameday lab load put there
+#   make scenarios                 the quick scenarios on the lab, real Kubernetes on this machine; SCENARIOS=: all of them;
+#                                  IMAGE=…: one that gameday lab load put there
 #   make scenarios KUBERNETES=1.34 the same on another version of it; KUBELET=1.33 gives it older nodes
 #   make scenarios CONTEXT=name    the same on a cluster of yours; CLUSTER_UID=…, IMAGE=… and SERVICE_URL=… as docs/staging.md says
-#   make safety                    a full disk, and a kill found from each host, at each line of each fault: healed all the same
+#   make safety                    runs with a full disk, and runs killed at any moment of each fault: what they left is healed
 #   make mutants                   systems and faults broken on purpose, each caught by the check that it names
 #   make soak                      an hour of steady load with a fault every few minutes, from a seed
 #   make staging                   every scenario on a service that others deployed, compared before and after
 #   make vllm                      kill, drain, hang, termination, release and spike on real vLLM, two replicas on processors; 7 GB, once
-#   make matrix                    the mutants, and every scenario on every healthy variant, as docs/matrix.md; two hours
-#   make versions                  the quick scenarios, budgets, probes, autoscaler, and the property tests on each Kubernetes, as
-#                                  docs/versions.md; some hours, what is in runs/versions is not run again
+#   make matrix                    the mutants, and every scenario on every healthy variant; writes docs/matrix.md. Several hours: may be
+#                                  stopped and run again, what is in runs/matrix is not run again
+#   make versions                  the quick scenarios, those of evictions, drains, probes and autoscaler, and the property tests, on each
+#                                  Kubernetes; writes docs/versions.md. Some hours, likewise with runs/versions
 #   make addons                    the add-ons of the lab: compiles prometheus-adapter, KEDA and kube-network-policies the first time
 #   make peers                     our drain beside kubectl's, and gameday plan beside real drains
+#   make prepared                  builds what the lab needs, and starts nothing
+#   make lint                      style, types and layers alone
+#   make clean                     removes the Python environment and the caches of the tools, not the builds in ~/.cache/gameday
+# ARGS=… gives the tests more options of pytest.
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
