@@ -39,7 +39,10 @@ app = typer.Typer(
 )
 lab_app = typer.Typer(help="Real Kubernetes on this host, for scenarios to run on.", no_args_is_help=True)
 KubernetesOption = Annotated[
-    str, typer.Option(metavar="MINOR", help=f"Its version: {', '.join(MINORS)}; default: {Release().control_plane}.")
+    str,
+    typer.Option(
+        metavar="MINOR", help=f"The version of Kubernetes: {', '.join(MINORS)}; default: {Release().control_plane}."
+    ),
 ]
 KubeletOption = Annotated[
     str, typer.Option(metavar="MINOR", help="The nodes' version, if older, as amid an upgrade; default: the same.")
@@ -129,14 +132,16 @@ def lab_prepare(kubernetes: KubernetesOption = "", kubelet: KubeletOption = "") 
 
 @lab_app.command("load")
 def lab_load(
-    archive: Annotated[Path | None, typer.Argument(metavar="FILE.tar", help="OCI layout, or docker save.")] = None,
+    archive: Annotated[
+        Path | None, typer.Argument(metavar="FILE.tar", help="An OCI layout, or what docker save wrote.")
+    ] = None,
     *,
     from_containerd: Annotated[
         str, typer.Option(metavar="NAME[@SOCKET]", help="An image of a containerd on this host instead of a file.")
     ] = "",
     name: Annotated[str, typer.Option(metavar="NAME:TAG", help="What to call the one image of the file.")] = "",
 ) -> None:
-    """Put images of yours on every node of the lab that is up, and print their names; they go with the lab."""
+    """Put images of yours on every node of the lab that is up, and print their names; they last as long as it."""
     if (archive is None) == (not from_containerd):
         raise UsageError("gameday lab load takes one image", "give FILE.tar, or --from-containerd NAME")
     if from_containerd and name:
@@ -153,7 +158,7 @@ def lab_load(
 def lab_add(
     names: Annotated[list[str], typer.Argument(metavar="NAME…", help=f"Any of {', '.join(ADDONS)}.")],
 ) -> None:
-    """Add real pieces of clusters to the lab that is up, with what they need; they go with the lab."""
+    """Add programs such as Prometheus or KEDA to the lab that is up, with what they need; they last as long as it."""
     print("\n".join(Lab().add(names, Terminal())))  # noqa: T201
 
 
@@ -193,10 +198,12 @@ def report(
 
 @app.command("compare")
 def compare(
-    before: Annotated[Path, typer.Argument(help="A run folder.")],
-    after: Annotated[Path, typer.Argument(help="Another run folder.")],
+    before: Annotated[Path, typer.Argument(help="The run folder of the earlier run.")],
+    after: Annotated[Path, typer.Argument(help="That of the later run.")],
     *,
-    page: Annotated[Path | None, typer.Option(help="Also draw the later run with the earlier behind it.")] = None,
+    page: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also draw this page: the later run, the earlier behind it.")
+    ] = None,
 ) -> None:
     """Say what differs between two runs: findings, figures and recoveries, beside what earlier runs varied by."""
     show_comparison(compare_runs(before, after, page=page), Console())

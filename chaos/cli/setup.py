@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 import yaml
 
-from chaos.cli.cluster import KubeconfigOption, SystemOption
+from chaos.cli.cluster import KubeconfigOption
 from chaos.cluster import Cluster, connect
 from chaos.errors import ClusterRefused, UsageError, one_line
 from chaos.faults import ALL_FAULTS
@@ -48,6 +48,8 @@ from chaos.trial.preflight.rbac import (
 
 __all__ = ["init_command", "rbac_command"]
 
+FileOption = Annotated[Path | None, typer.Option(metavar="FILE", help="Your gameday.toml; default: the one here.")]
+
 DEPLOYS_AMOUNTS = """\
 # These rights amount to cluster-admin: who may create Deployments in every namespace may run any program there as any
 # ServiceAccount, and with any Secret. Give them on a cluster of your own. On one that you share, deploy the service
@@ -68,10 +70,10 @@ CanaryOption = Annotated[
 
 def rbac_command(
     scenarios: Annotated[
-        list[str] | None, typer.Argument(help="Scenario files, folders or FILE::NAME; default: every fault.")
+        list[str] | None, typer.Argument(help="Files, folders, FILE::NAME or gameday_scenarios; default: every fault.")
     ] = None,
     *,
-    system: SystemOption = None,
+    system: FileOption = None,
     load_in_cluster: Annotated[
         bool, typer.Option("--load-in-cluster", help="Load comes from pods; default: the file's load.in_cluster.")
     ] = False,

@@ -42,7 +42,7 @@ VALUES: Mapping[str, tuple[type, str, str]] = {
     "config": (str, "FILE", CONFIG_HELP),
     "manifests": (Path, "DIR", "deploy the manifests of this folder, not the conftest's system"),
     "kube-context": (str, "NAME", "run on this kubeconfig context, not on the lab"),
-    "cluster-uid": (str, "UID", "UID of its kube-system: no other cluster is touched (default: gameday.toml's)"),
+    "cluster-uid": (str, "UID", "UID of namespace kube-system: no other cluster is touched (default: gameday.toml's)"),
     "kubeconfig": (Path, "FILE", "kubeconfig to use (default: $KUBECONFIG, ~/.kube/config)"),
     "image": (str, "IMAGE", "image of the model that the cluster can pull, or that gameday lab load put there"),
     "service-url": (str, "URL", "how this host reaches the service; may hold {namespace} and {service}"),

@@ -49,7 +49,8 @@ def review(paths: Sequence[str]) -> Review:
     reading = read(paths)
     if not reading.manifests and not reading.findings:
         raise UsageError(
-            f"there is no manifest in {', '.join(paths)}", "files that end in .yaml, .yml or .json, or - for a stream"
+            f"there is no manifest in {', '.join(paths)}",
+            "a manifest has apiVersion and kind; of a folder, files that end in .yaml, .yml or .json are read",
         )
     found = _reviewed(reading.manifests, frozenset(reading.tagged))
     return replace(found, findings=_ordered((*reading.findings, *found.findings)), notes=(*reading.notes, *found.notes))

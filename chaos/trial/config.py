@@ -244,7 +244,8 @@ def _parsed(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        fix = "name the file with --gameday-config, or --system of the command gameday"
-        raise UsageError(f"{path} cannot be read: {error}", fix) from None
+        fix = "name the file: gameday … --system FILE, pytest --gameday-config FILE"
+        why = error.strerror if isinstance(error, OSError) else error
+        raise UsageError(f"{path} cannot be read: {why}", fix) from None
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"{path} is no TOML: {error}") from None

@@ -46,7 +46,7 @@ Repeats = Annotated[int, typer.Option(min=1, help="How often to try the rates be
 StepS = Annotated[float, typer.Option(help="Least seconds that a step lasts.")]
 Minutes = Annotated[float, typer.Option(help="End the search after so long, with what is known then.")]
 Image = Annotated[str, typer.Option(help="Image of the reference model, to deploy it on the context.")]
-ClusterUid = Annotated[str, typer.Option(metavar="UID", help="UID of its kube-system: no other cluster is touched.")]
+ClusterUid = Annotated[str, typer.Option(metavar="UID", help="UID of namespace kube-system; no other is touched.")]
 ServiceUrl = Annotated[str, typer.Option(metavar="URL", help="How this host reaches the service.")]
 SystemFields = Annotated[
     list[str] | None, typer.Option(metavar="NAME=VALUE", help="Change the spec of what is deployed; repeatable.")
