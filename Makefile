@@ -1,5 +1,5 @@
 # Everything a fresh Debian 12 machine needs is installed by the targets themselves; each is safe to repeat.
-#   make fast                      style, types, layers and unit tests: under a minute, without root, nothing built
+#   make fast                      style, types, layers and unit tests: some minutes on two cores, without root, nothing built
 #   make unit FILE=tests/unit/…    the unit tests of one file or folder
 #   make test                      all tests of the project itself
 #   make scenarios                 the quick scenarios on the lab, real Kubernetes on this machine; SCENARIOS=: all of them;
