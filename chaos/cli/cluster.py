@@ -63,7 +63,7 @@ def found_here(*keys: str) -> Path | None:
     path = find_config(Path.cwd())
     if path is not None and (used := [key for key in keys if _has(read_config(path), key)]):
         raise UsageError(
-            f"{path} was not named but found here, and has {', '.join(used)}: that is run or read here or in pods",
+            f"{path} was only found here, and a command would run or use its {', '.join(used)}, here or in pods",
             f"see that you trust it, then name it: --system {path.name}",
         )
     return path
