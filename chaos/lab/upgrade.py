@@ -32,7 +32,8 @@ READY_S, NODE_S = 90.0, 60.0
 # The API server lets requests that are under way end, for a minute at most (--request-timeout).
 END_S = 75.0
 
-# Chains of one's own, so that doing it again replaces the rule; connections that stand are not led elsewhere.
+# Chains of one's own, so that doing it again replaces the rule; connections that stand are not led elsewhere. -100 is
+# dstnat, a name that nft takes in no output chain.
 LED = """
 table ip gameday-upgrade
 delete table ip gameday-upgrade
@@ -42,7 +43,7 @@ table ip gameday-upgrade {{
     ip daddr {address} tcp dport {served} dnat to {address}:{port}
   }}
   chain output {{
-    type nat hook output priority dstnat; policy accept;
+    type nat hook output priority -100; policy accept;
     ip daddr {address} tcp dport {served} dnat to {address}:{port}
   }}
 }}
