@@ -185,7 +185,7 @@ class Injection:
     """A fault under way.
 
     Attributes:
-        missed: Why it could not be made; empty if it was.
+        missed: Why it could not be made; empty if it was, and while that is not known.
         landing_deadline_s: How long the proof may take.
     """
 

@@ -135,6 +135,8 @@ class _Upgrade(PoolDrain):
     @override
     def _drain_all(self) -> Ending:
         if reason := self._control_plane():
+            if not self._served:
+                self.missed = reason  # nothing is there that could still be proved
             return Ending("stopped" if self._work.stopping else "failed", reason)
         return super()._drain_all()
 

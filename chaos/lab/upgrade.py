@@ -32,19 +32,19 @@ READY_S, NODE_S = 90.0, 60.0
 # The API server lets requests that are under way end, for a minute at most (--request-timeout).
 END_S = 75.0
 
-# Chains of one's own, so that doing it again replaces the rule; connections that stand are not led elsewhere. -100 is
-# dstnat, a name that nft takes in no output chain.
+# Chains of one's own, so that doing it again replaces the rule. Connections that stand go on: the first packet that is
+# tracked of one may be any, and only the first of all is led elsewhere. -100 is dstnat, which no output chain knows.
 LED = """
 table ip gameday-upgrade
 delete table ip gameday-upgrade
 table ip gameday-upgrade {{
   chain prerouting {{
     type nat hook prerouting priority dstnat; policy accept;
-    ip daddr {address} tcp dport {served} dnat to {address}:{port}
+    ip daddr {address} tcp dport {served} tcp flags & (syn | ack) == syn dnat to {address}:{port}
   }}
   chain output {{
     type nat hook output priority -100; policy accept;
-    ip daddr {address} tcp dport {served} dnat to {address}:{port}
+    ip daddr {address} tcp dport {served} tcp flags & (syn | ack) == syn dnat to {address}:{port}
   }}
 }}
 """

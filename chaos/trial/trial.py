@@ -261,8 +261,9 @@ class Trial:
 
     def _await_landing(self, context: TrialContext, injection: Injection) -> None:
         """Journal either the landing or why there was none."""
+        known = self._wait(context, injection.landing_deadline_s, lambda: injection.missed or injection.landed())
         reason = injection.missed
-        if not reason and self._wait(context, injection.landing_deadline_s, injection.landed):
+        if known and not reason:
             proof = injection.landed()
             context.journal.event("fault-landed", fault=context.fault, proof=proof)
             self._say(f"landed: {proof}")

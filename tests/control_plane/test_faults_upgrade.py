@@ -122,5 +122,6 @@ def test_a_step_that_fails_ends_it_and_leaves_no_node_closed(
         result = ground.result()
         assert (result["result"], upgrader.steps[-1]) == ("failed", step)
         assert f"{step} was refused" in result["words"]
+        assert ground.injection(upgrade).missed == ("api-server was refused" if step == "api-server" else "")
         assert ground.heal(upgrade) == ""
         assert not any(ground.unschedulable(name) for name in ("node-0", "node-1"))
