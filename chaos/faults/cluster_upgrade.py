@@ -165,12 +165,19 @@ class _Upgrade(PoolDrain):
             return started
         try:
             newest = int(context.cluster.read("/api/v1/nodes", {"limit": "1"}).json()["metadata"]["resourceVersion"])
-            self._served = str(context.cluster.read("/version").json()["gitVersion"])
         except (ClusterRefused, LookupError, ValueError, TypeError) as error:
-            return f"the new API server does not say what it is: {error}"
+            return f"the API server does not say how far it is: {error}"
         until_s = time.monotonic() + BOOKMARKS_S
         recorder = context.recorder
         if not self._work.wait_for(recorder, lambda: recorder.heard_rv() >= newest, until_s):
             context.journal.event("note", text="watches were not past the start of the new API server: gaps are likely")
-        ended = context.act("end-api-server", API_SERVER, upgrader.end_api_server)
-        return ended or context.act("upgrade-controllers", API_SERVER, upgrader.controllers, version=version)
+        if ended := context.act("end-api-server", API_SERVER, upgrader.end_api_server):
+            return ended
+        try:  # only now, as a connection that stands goes on to the former one
+            served = str(context.cluster.read("/version").json()["gitVersion"])
+        except (ClusterRefused, LookupError, ValueError, TypeError) as error:
+            return f"the new API server does not say what it is: {error}"
+        if served != version:
+            return f"the API server answers as {served}, not as {version}"
+        self._served = served
+        return context.act("upgrade-controllers", API_SERVER, upgrader.controllers, version=version)

@@ -28,7 +28,7 @@ class Upgrader:
 
     refuses: str = ""
     lacks: str = ""
-    version: str = "v1.99.0"
+    version: str = ""
     steps: list[str] = field(default_factory=list)
 
     def objection(self) -> str:
@@ -62,6 +62,8 @@ def prepared(
 ) -> Iterator[FaultGround]:
     """Six replicas on a cluster with this means of upgrading it."""
     with fault_ground(simulated, folder, spec, infrastructure=Infrastructure(upgrade=upgrader)) as ground:
+        if upgrader is not None and not upgrader.version:
+            upgrader.version = ground.context.cluster.read("/version").json()["gitVersion"]
         yield ground
 
 
@@ -106,6 +108,20 @@ def test_what_cannot_upgrade_is_told(simulated: SimulatedCluster, tmp_path: Path
         folder.mkdir()
         with prepared(simulated, folder, upgrader) as ground:
             assert ground.inject(ClusterUpgrade(nodes(ground, "node-0"))) == words
+
+
+@pytest.mark.timed
+def test_an_api_server_of_another_version_than_was_wanted_is_no_upgrade(
+    simulated: SimulatedCluster, tmp_path: Path
+) -> None:
+    """It is told, and neither controllers nor nodes are replaced."""
+    upgrader = Upgrader(version="v1.99.0")
+    with prepared(simulated, tmp_path, upgrader) as ground:
+        upgrade = ClusterUpgrade(nodes(ground, "node-0", "node-1"), node_deadline_s=30)
+        ground.inject(upgrade)
+        ground.await_(upgrade.ended)
+        assert "not as v1.99.0" in ground.injection(upgrade).missed
+        assert upgrader.steps == ["api-server", "end-api-server"]
 
 
 @pytest.mark.timed
