@@ -262,14 +262,13 @@ class Trial:
     def _await_landing(self, context: TrialContext, injection: Injection) -> None:
         """Journal either the landing or why there was none."""
         known = self._wait(context, injection.landing_deadline_s, lambda: injection.missed or injection.landed())
-        reason = injection.missed
-        if known and not reason:
+        if known and not injection.missed:
             proof = injection.landed()
             context.journal.event("fault-landed", fault=context.fault, proof=proof)
             self._say(f"landed: {proof}")
             return
         late = f"no proof of landing within {injection.landing_deadline_s:g} s"
-        reason = reason or ("the trial was stopped before its landing was proved" if self._stopped else late)
+        reason = injection.missed or ("the trial was stopped before its landing was proved" if self._stopped else late)
         self._missed = True
         context.journal.event("fault-missed", fault=context.fault, reason=reason)
         self._say(f"missed: {reason}")
