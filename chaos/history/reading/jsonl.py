@@ -1,6 +1,7 @@
 """Reading files of JSON lines that may end in the middle of a line, because their writer was killed."""
 
 import gc
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,8 @@ from pydantic_core import from_json
 from chaos.errors import UsageError
 
 __all__ = ["Tail", "damaged", "read_lines", "whole_lines"]
+
+BLOCK_BYTES = 1 << 16
 
 
 def damaged(path: Path, line: int, why: str) -> UsageError:
@@ -79,7 +82,7 @@ class Tail:
 
     def __init__(self, path: Path, *, from_end: bool = False) -> None:
         self._path = path
-        self._at = path.stat().st_size if from_end and path.exists() else 0
+        self._at = _whole_until(path) if from_end and path.exists() else 0
 
     def more(self) -> bytes:
         """Read on; a line that is not whole yet waits for the next time."""
@@ -91,3 +94,16 @@ class Tail:
         whole = data[: data.rfind(b"\n") + 1]
         self._at += len(whole)
         return whole
+
+
+def _whole_until(path: Path) -> int:
+    """Where the last line that is whole ends: who writes may be in the middle of the next one."""
+    with path.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            begin = max(0, end - BLOCK_BYTES)
+            file.seek(begin)
+            if at := file.read(end - begin).rfind(b"\n") + 1:
+                return begin + at
+            end = begin
+    return 0
