@@ -16,7 +16,7 @@ from chaos.checks import Recovered, Witnessed
 from chaos.checks.judge import read_verdict
 from chaos.checks.verdict import Answer
 from chaos.cli.app import app
-from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, mutations
 from chaos.errors import ClusterRefused
 from chaos.faults import targets
 from chaos.faults.permissions import ENGINE_METRICS, Right, deploying_rights
@@ -83,10 +83,9 @@ def simulated(paths: LabPaths) -> Iterator[SimulatedCluster]:
 
 
 @pytest.fixture
-def admin(simulated: SimulatedCluster) -> Iterator[Cluster]:
+def admin(cluster: Cluster) -> Cluster:
     """The cluster as its administrator sees it."""
-    with connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as cluster:
-        yield cluster
+    return cluster
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from simulated_cluster import SimulatedCluster
 from typer.testing import CliRunner, Result
 
 from chaos.cli.app import app
-from chaos.cluster import Cluster, LiveExecutor, NullJournal, connect, mutations, path_of
+from chaos.cluster import Cluster, LiveExecutor, NullJournal, mutations, path_of
 from chaos.faults.undo import find_left
 from chaos.objects.base import Ref
 from chaos.safety.owner import Owner
@@ -32,10 +31,9 @@ IN_FORCE_S = 30.0
 
 
 @pytest.fixture
-def admin(simulated: SimulatedCluster) -> Iterator[Cluster]:
+def admin(cluster: Cluster) -> Cluster:
     """The cluster as its administrator sees it."""
-    with connect(kubeconfig=simulated.kubeconfig, context=simulated.context) as made:
-        yield made
+    return cluster
 
 
 def applied(admin: Cluster, namespace: str, folder: Path) -> dict[str, Any]:
