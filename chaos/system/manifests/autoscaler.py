@@ -16,40 +16,33 @@ def autoscaler(spec: SystemSpec, namespace: str) -> Manifest:
     """Give what scales the system, without its metadata; empty where nothing does."""
     if (scale := spec.autoscale) is None:
         return {}
+    target = {"scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": spec.name}}
     if scale.keda is not None:
-        return _scaled_object(spec, scale, scale.keda, namespace)
-    return {
-        "apiVersion": "autoscaling/v2",
-        "kind": "HorizontalPodAutoscaler",
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": spec.name},
-            "minReplicas": scale.replicas_min,
-            "maxReplicas": scale.replicas_max,
-            "metrics": [_metric(scale)],
-            **unless_empty(behavior=_behaviour(scale)),
-        },
+        wanted = _by_keda(scale, scale.keda, namespace)
+        return {"apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject", "spec": target | wanted}
+    wanted = {
+        "minReplicas": scale.replicas_min,
+        "maxReplicas": scale.replicas_max,
+        "metrics": [_metric(scale)],
+        **unless_empty(behavior=_behaviour(scale)),
     }
+    return {"apiVersion": "autoscaling/v2", "kind": "HorizontalPodAutoscaler", "spec": target | wanted}
 
 
-def _scaled_object(spec: SystemSpec, scale: Autoscale, keda: Keda, namespace: str) -> Manifest:
+def _by_keda(scale: Autoscale, keda: Keda, namespace: str) -> Manifest:
     fallback = None
     if keda.fallback_replicas is not None:
         fallback = {"failureThreshold": keda.fallback_after, "replicas": keda.fallback_replicas}
     behaviour = _behaviour(scale)
     return {
-        "apiVersion": "keda.sh/v1alpha1",
-        "kind": "ScaledObject",
-        "spec": {
-            "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": spec.name},
-            "minReplicaCount": scale.replicas_min,
-            "maxReplicaCount": scale.replicas_max,
-            "pollingInterval": keda.polling_s,
-            "cooldownPeriod": keda.cooldown_s,
-            "initialCooldownPeriod": keda.initial_cooldown_s,
-            "triggers": [_placed(trigger, namespace) for trigger in keda.triggers],
-            **unless_none(idleReplicaCount=keda.replicas_idle, fallback=fallback),
-            **({"advanced": {"horizontalPodAutoscalerConfig": {"behavior": behaviour}}} if behaviour else {}),
-        },
+        "minReplicaCount": scale.replicas_min,
+        "maxReplicaCount": scale.replicas_max,
+        "pollingInterval": keda.polling_s,
+        "cooldownPeriod": keda.cooldown_s,
+        "initialCooldownPeriod": keda.initial_cooldown_s,
+        "triggers": [_placed(trigger, namespace) for trigger in keda.triggers],
+        **unless_none(idleReplicaCount=keda.replicas_idle, fallback=fallback),
+        **({"advanced": {"horizontalPodAutoscalerConfig": {"behavior": behaviour}}} if behaviour else {}),
     }
 
 
