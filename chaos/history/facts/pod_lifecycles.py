@@ -57,6 +57,7 @@ def pod_lives(history: History) -> tuple[PodLife, ...]:
     return tuple(_with_group(life, groups.get(life.uid, ())) if life.owner_uid in leading else life for life in lives)
 
 
+@once
 def nameless(history: History) -> pl.Expr:
     """Which requests name none of the pods: no name at all, or that of a gateway or another workload's pod."""
     names = list(dict.fromkeys(life.name for life in pod_lives(history)))
