@@ -1,7 +1,6 @@
 """Services that are broken as teams break them: the scenario says so, by the check and in the words that are named."""
 
 import shutil
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -27,13 +26,13 @@ REPLICAS = 4
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_what_is_broken_is_found(
-    lab: tuple[Lab, LabFacts], name: str, tmp_path: Path, record_property: Callable[[str, object], None]
+    lab: tuple[Lab, LabFacts], name: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """The check that the service names gives its answer and its reason; a PASS is a wrong one."""
     running, facts = lab
     broken, namespace = BROKEN[name], f"broken-{name}"
-    record_property("broken", broken.service.words)
-    record_property("caught by", f"{broken.check}: {broken.answer}")
+    properties = request.node.user_properties
+    properties += [("broken", broken.service.words), ("caught by", f"{broken.check}: {broken.answer}")]
     with ExitStack() as stack:
         admin = stack.enter_context(connect(kubeconfig=facts.kubeconfig, context=facts.context))
         service = TeamService(running, facts, admin, namespace, broken.service.kind, spec=spec_with({}))
