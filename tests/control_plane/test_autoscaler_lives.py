@@ -143,6 +143,7 @@ class Fed:
     lives: dict[str, Life] = field(default_factory=dict)
     recorder: Recorder | None = None
     began: datetime = field(default_factory=lambda: datetime.now(UTC))
+    scraped: dict[tuple[str, float], list[dict[str, Any]]] = field(default_factory=dict)
 
     def age_s(self) -> float:
         """How long the lives have gone on."""
@@ -160,17 +161,20 @@ class Fed:
         return next(found, None)
 
     def usage(self, _namespace: str, selector: str) -> list[dict[str, Any]]:
-        """PodMetrics of the life that a selector names, or of all; new each ten seconds."""
-        wanted = [life for life in self.lives.values() if selector in ("", f"app={life.name}")]
+        """PodMetrics of the life that a selector names, or of all: to everybody the same for ten seconds."""
         fresh_s = self.age_s() // STEP_S * STEP_S
+        wanted = [life for life in self.lives.values() if selector in ("", f"app={life.name}")]
+        shown = (self.scraped.setdefault((life.name, fresh_s), self.scrape(life, fresh_s)) for life in wanted)
+        return [item for items in shown for item in items]
+
+    def scrape(self, life: Life, fresh_s: float) -> list[dict[str, Any]]:
+        """PodMetrics of the pods that a life has now, as of a moment after it began."""
         stamp = datetime.fromtimestamp(int(self.began.timestamp() + fresh_s), UTC).isoformat().replace("+00:00", "Z")
-        items = []
-        for life in wanted:
-            names = self.pods(life.name)
-            for name in names:
-                used = life.amount(KINDS[0], fresh_s) // len(names)
-                item = {"metadata": {"name": name, "labels": {"app": life.name}}, "timestamp": stamp, "window": "10s"}
-                items.append({**item, "containers": [{"name": "m", "usage": {"cpu": f"{used}m", "memory": "1Mi"}}]})
+        names, items = self.pods(life.name), []
+        for name in names:
+            used = life.amount(KINDS[0], fresh_s) // len(names)
+            item = {"metadata": {"name": name, "labels": {"app": life.name}}, "timestamp": stamp, "window": "10s"}
+            items.append({**item, "containers": [{"name": "m", "usage": {"cpu": f"{used}m", "memory": "1Mi"}}]})
         return items
 
     def of_pods(self, _namespace: str, metric: str) -> dict[str, str] | None:

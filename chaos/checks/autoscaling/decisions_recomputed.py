@@ -105,14 +105,14 @@ class DecisionsRecomputed:
 
 def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -> DecisionDetail:
     """One change; where a flag of the controller is not recorded, and another value explains it, it is UNKNOWN."""
-    found = _computed(Reach(history, life, telling=True), change)
+    reach = Reach(history, life, telling=True)
+    found = _computed(reach, change)
     if found.why or found.reached:
         return found
+    if (unshown := _unshown(reach, change, found)) is not None:
+        return unshown
     behaviour = scaling.behaviour_at(history, life, change.at_ns)
     window_s = _window_s(behaviour, change)
-    if scaling.announcing(history, life, change) is None and any(one.custom for one in life.at(change.at_ns).metrics):
-        text = f"the record allows {', '.join(map(str, found.reachable))}, but {UNSAID}"
-        return replace(found, why=text, settle="an autoscaler whose status is watched without a gap")
     since_ns, until_ns = change.at_ns - BEFORE_NS, change.at_ns + BEFORE_NS
     # News of the autoscaler and of the workload may come in either order.
     edited_ns = scaling.edited_ns(life, since_ns, until_ns, limits=True)
@@ -139,6 +139,20 @@ def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -
     return found
 
 
+def _unshown(reach: Reach, change: scaling.Rescale, found: DecisionDetail) -> DecisionDetail | None:
+    """A change that the record may not give, as it lacks the values by which it was decided; None if it has them."""
+    allowed = f"the record allows {', '.join(map(str, found.reachable))}"
+    announced = scaling.announcing(reach.history, reach.life, change)
+    if announced is None:
+        if not any(one.custom for one in reach.life.at(change.at_ns).metrics):
+            return None
+        return replace(found, why=f"{allowed}, but {UNSAID}", settle=SEEN)
+    unsampled = reach.unsampled(_begin_ns(reach.history, change), change.at_ns, change.before, announced)
+    if not unsampled or not _computed(replace(reach, by_status=True), change).reached:
+        return None
+    return replace(found, why=f"{allowed}, but {unsampled}", settle=ONE_VALUE)
+
+
 def _forgotten(history: History, change: scaling.Rescale, behaviour: Behaviour) -> bool:
     """Whether the controller may have begun anew shortly before, and so have forgotten by what it was to decide.
 
@@ -151,12 +165,16 @@ def _forgotten(history: History, change: scaling.Rescale, behaviour: Behaviour) 
     return forgot is not None and (change.up or change.at_ns >= forgot - LEADS_NS + window_ns)
 
 
+def _begin_ns(history: History, change: scaling.Rescale) -> int:
+    """When a change was decided at the earliest: news of it may have come much later over a watch that was cut off."""
+    return earliest_ns(history, history.facts.workload_kind, change.at_ns) - BEFORE_NS
+
+
 def _computed(reach: Reach, change: scaling.Rescale) -> DecisionDetail:
     history, life, timings = reach.history, reach.life, reach.timings
     view, behaviour = life.at(change.at_ns), scaling.behaviour_at(history, life, change.at_ns, timings)
     limits = Limits(view.least, view.most)
-    # After a watch that was cut off, news of it may have come much later.
-    begin_ns = earliest_ns(history, history.facts.workload_kind, change.at_ns) - BEFORE_NS
+    begin_ns = _begin_ns(history, change)
     changes = scaling.changes_of(scaling.own_rescales(history, life, change.at_ns))
     if not limits.least <= change.before <= limits.most:
         proposals: frozenset[Proposal] = frozenset({Proposal(None)})
@@ -201,9 +219,13 @@ OTHERS: Mapping[str, tuple[float, ...]] = {
 }
 """The controller's flags that a decision depends on, each with its ends. Of syncs it is how few there may have been."""
 
+SEEN = "an autoscaler whose status is watched without a gap"
+
 UNSAID = "its status does not say by which values of its metrics it decided"
 
 DECLARED = "cluster.timings in gameday.toml, with the controller's flags"
+
+ONE_VALUE = "a metrics API that shows everybody one value until the next, as metrics-server does"
 
 ONE_SERVER = "a cluster with one metrics-server, and its metrics_resolution_s in cluster.timings of gameday.toml"
 

@@ -31,7 +31,8 @@ class Reach:
     """The recorded inputs of one autoscaler, read with these timings of the cluster, by default the recorded ones.
 
     `apart_ns`: by how much what it was shown may have been older or newer than what we were shown. `telling`: of
-    metrics that are not metrics-server's, what its own status showed counts beside what we were shown.
+    metrics that are not metrics-server's, what its own status showed counts beside what we were shown. `by_status`: of
+    all metrics that alone counts.
     """
 
     history: History
@@ -39,6 +40,7 @@ class Reach:
     given: Timings | None = None
     apart_ns: int = 0
     telling: bool = False
+    by_status: bool = False
 
     @property
     def timings(self) -> Timings:
@@ -81,15 +83,34 @@ class Reach:
         others = [
             self._other(one, (begin_ns, end_ns), current, announced) or {Proposal(None, reason="not recorded")}
             for one in metrics
-            if one.type not in MEASURED
+            if self.by_status or one.type not in MEASURED
         ]
-        own = set[tuple[Proposal, ...]]() if len(others) < len(metrics) or not metrics else {()}
+        own = {()} if metrics and len(others) == len(metrics) else self._sampled(begin_ns, end_ns, current)
+        return frozenset(strongest((*one, *rest), current=current) for one in own for rest in product(*others))
+
+    def unsampled(self, begin_ns: int, end_ns: int, current: int, announced: AutoscalerView) -> str:
+        """Which metric its status shows at a value that no sample of a span gives, in words; empty if there is none."""
+        sampled = self._sampled(begin_ns, end_ns, current)
+        metrics = (one for one in self.life.at(end_ns).metrics if one.type in MEASURED)
+        for number, metric in enumerate(metrics):
+            seen = next((seen for one, seen in announced.readings if one.key == metric.key), None)
+            if seen is None or metric.kind is None or (amount := seen.amount(metric.kind)) is None:
+                continue
+            if all(one[number].measured != amount for one in sampled):
+                return f"{metric.name} was at {seen.shown(metric.kind)} by its own status, which no sample gives"
+        return ""
+
+    def _sampled(self, begin_ns: int, end_ns: int, current: int) -> set[tuple[Proposal, ...]]:
+        """What the metrics of usage may have asked for in a span, each time in their order."""
         snapshots = tuple(pods_seen(self.history, begin_ns, end_ns))
         moments = tuple(product({begin_ns, end_ns}, clocks_apart_ns(self.history)))
-        for sample in () if own else self._around(begin_ns - self.apart_ns, end_ns + self.apart_ns):
-            for pods in snapshots:
-                own |= {self._measured(sample, pods, moment, current) for moment in moments}
-        return frozenset(strongest((*one, *rest), current=current) for one in own for rest in product(*others))
+        samples = self._around(begin_ns - self.apart_ns, end_ns + self.apart_ns)
+        return {
+            self._measured(sample, pods, moment, current)
+            for sample in samples
+            for pods in snapshots
+            for moment in moments
+        }
 
     def _other(
         self, metric: MetricView, span: tuple[int, int], current: int, announced: AutoscalerView | None

@@ -52,6 +52,23 @@ def test_a_recorded_tolerance_decides(flags: dict[str, float], answer: Answer) -
     assert finding.answer is answer, finding.line()
 
 
+@pytest.mark.parametrize(
+    ("shown", "desired", "answer"), [(67, 3, Answer.UNKNOWN), (67, 7, Answer.FAIL), (60, 3, Answer.FAIL)]
+)
+def test_a_value_that_only_the_autoscaler_was_shown_leaves_its_decision_open(
+    shown: int, desired: int, answer: Answer
+) -> None:
+    """What its own status shows and no sample gives may explain a decision; what it does not explain stays wrong."""
+    story = Scaling(120).stands("a", "b").loaded(1, 0, 115)
+    story.used(0, 60, 120, "a", "b").used(60, 120, 88, "a", "b")
+    raw = hpa(desired, measured=shown)
+    raw["status"]["lastScaleTime"] = "2026-01-01T00:01:00Z"
+    story.saw(60, "MODIFIED", deployment(desired, spec=ASKING), "Deployment").saw(60.05, "MODIFIED", raw, KIND)
+    finding = DecisionsRecomputed()(flagged(story, USUAL).history())
+    assert finding.answer is answer, finding.line()
+    assert (f"cpu was at {shown} %" in finding.line()) is (answer is Answer.UNKNOWN), finding.line()
+
+
 def flagged(story: Scaling, flags: Mapping[str, float | None]) -> Scaling:
     """The story with flags of the controller on record; None takes one off it."""
     known = story.parts["facts"]
