@@ -261,16 +261,25 @@ class EventLog:
         for event in sorted(events, key=_when):
             self._about[event.get("involvedObject", {}).get("uid") or ""].append(event)
 
-    def last(self, uid: str, *reasons: str, saying: str = "", since: str = "") -> str:
+    def last(self, uid: str, *reasons: str, container: str = "", saying: str = "", since: str = "") -> str:
         """Give the message of the latest event about `uid` with one of the reasons, empty if there is none.
 
-        `saying` keeps only events whose message contains that text, `since` (UTC text) those last seen then or later.
+        `container` leaves out events about another container of the pod. `saying` keeps only events whose message
+        contains that text, `since` (UTC text) those last seen then or later.
         """
         for event in reversed(self._about.get(uid, [])):
+            if container and _container(event) not in ("", container):
+                continue
             message = str(event.get("message") or "")
             if event.get("reason") in reasons and saying in message and _when(event) >= since.rstrip("Z"):
                 return " ".join(message.split())
         return ""
+
+
+def _container(event: Mapping[str, Any]) -> str:
+    """Which container of a pod it is about (`spec.containers{name}`); empty if none of them alone."""
+    path = str((event.get("involvedObject") or {}).get("fieldPath") or "")
+    return path.partition("{")[2].rstrip("}")
 
 
 def _when(event: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ stand before waiting on is pointless. The others may come good until the deadlin
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from chaos.objects.base import Raw, View
@@ -169,9 +169,19 @@ _ABSENT = re.compile(r"not found|manifest unknown|denied|unauthorized|does not e
 
 
 def container_blocker(pod: Raw, status: Raw, events: EventLog, last_line: str = "") -> Blocker | None:
-    """Say what is in a container's way, None if it is Ready. `last_line` is the last line that it logged."""
+    """Say what is in a container's way, None if it is Ready; which it is, in a pod of several.
+
+    `last_line` is the last line that it logged.
+    """
     if status.get("ready"):
         return None
+    found, spec = _in_its_way(pod, status, events, last_line), pod.get("spec") or {}
+    if len([*(spec.get("initContainers") or ()), *(spec.get("containers") or ())]) < 2:
+        return found
+    return replace(found, words=f"container {status.get('name')}: {found.words}")
+
+
+def _in_its_way(pod: Raw, status: Raw, events: EventLog, last_line: str) -> Blocker:
     name, uid = pod["metadata"]["name"], pod["metadata"].get("uid", "")
     waiting = status.get("state", {}).get("waiting") or {}
     reason = waiting.get("reason", "")
@@ -183,7 +193,7 @@ def container_blocker(pod: Raw, status: Raw, events: EventLog, last_line: str = 
     if fallen := _fallen(status):
         return _crash(pod, status, events, fallen, last_line)
     if not status.get("state", {}).get("running"):
-        return _not_made(name, uid, events, reason)
+        return _not_made(name, uid, events, status)
     return _probe(pod, status, events)
 
 
@@ -197,7 +207,8 @@ def _image(pod: Raw, status: Raw, events: EventLog) -> Blocker:
     if reason == "InvalidImageName":
         return Blocker("image", name, f"image {image!r} is not a valid image name", NEVER_PATIENCE_S)
     # While the kubelet backs off, its status only says so; the event of the failed try says why.
-    why = events.last(pod["metadata"].get("uid", ""), "Failed", saying="image") or _waiting_message(waiting, reason)
+    uid, container = pod["metadata"].get("uid", ""), str(status.get("name") or "")
+    why = events.last(uid, "Failed", container=container, saying="image") or _waiting_message(waiting, reason)
     absent = _ABSENT.search(why)
     return Blocker("image", name, f"image {image} cannot be pulled: {why}", ABSENT_IMAGE_PATIENCE_S if absent else None)
 
@@ -209,15 +220,15 @@ def _fallen(status: Raw) -> Raw:
 
 def _crash(pod: Raw, status: Raw, events: EventLog, ended: Raw, last_line: str) -> Blocker:
     name, uid = pod["metadata"]["name"], pod["metadata"].get("uid", "")
-    restarts = status.get("restartCount", 0)
+    restarts, container = status.get("restartCount", 0), str(status.get("name") or "")
     times = f", restarted {restarts} {'time' if restarts == 1 else 'times'}" if restarts else ""
     if ended.get("reason") == "OOMKilled":
         limit = _memory_limit(pod, status.get("name", ""))
         return Blocker("out-of-memory", name, f"killed for using more memory than its limit{limit}{times}")
     began = str(ended.get("startedAt") or "")
     for probe, kind in _PROBES:
-        if events.last(uid, "Killing", saying=f"failed {probe.lower()} probe", since=began):
-            reported = events.last(uid, "Unhealthy", saying=f"{probe} probe")
+        if events.last(uid, "Killing", container=container, saying=f"failed {probe.lower()} probe", since=began):
+            reported = events.last(uid, "Unhealthy", container=container, saying=f"{probe} probe")
             return Blocker(kind, name, f"killed by its {probe.lower()} probe{times}: {reported or 'no reason given'}")
     message = last_line or " ".join(str(ended.get("message", "")).split())
     tail = f"; its last line: {message}" if message else ""
@@ -234,9 +245,10 @@ def _crash(pod: Raw, status: Raw, events: EventLog, ended: Raw, last_line: str) 
 _PROBES: tuple[tuple[str, Kind], ...] = (("Startup", "startup-probe"), ("Liveness", "liveness-probe"))
 
 
-def _not_made(name: str, uid: str, events: EventLog, reason: str) -> Blocker:
+def _not_made(name: str, uid: str, events: EventLog, status: Raw) -> Blocker:
+    reason = ((status.get("state") or {}).get("waiting") or {}).get("reason")
     # What comes after the volumes and the sandbox shows that these are there.
-    if reported := events.last(uid, "Pulling"):
+    if reported := events.last(uid, "Pulling", container=str(status.get("name") or "")):
         return Blocker("creating", name, f"the container is being made: {reported}")
     if reported := events.last(uid, "FailedMount", "FailedAttachVolume", "FailedMapVolume"):
         return Blocker("volume", name, f"a volume is not mounted: {reported}")
@@ -249,7 +261,7 @@ def _probe(pod: Raw, status: Raw, events: EventLog) -> Blocker:
     name, uid = pod["metadata"]["name"], pod["metadata"].get("uid", "")
     ready: tuple[str, Kind] = ("Readiness", "readiness-probe")
     probe, kind = ready if status.get("started", True) else _PROBES[0]
-    reported = events.last(uid, "Unhealthy", saying=f"{probe} probe")
+    reported = events.last(uid, "Unhealthy", container=str(status.get("name") or ""), saying=f"{probe} probe")
     return Blocker(kind, name, reported or f"its {probe.lower()} probe has not passed yet")
 
 

@@ -180,6 +180,24 @@ def test_a_failing_probe_is_told_with_its_last_message(kind: str, probe: str, *,
     assert found.words == f"{probe} probe failed: HTTP probe failed with statuscode: 503"
 
 
+@pytest.mark.parametrize("stuck", ["model", "proxy"])
+def test_of_several_containers_the_one_that_is_not_ready_is_named(stuck: str) -> None:
+    """What an Event says of another container of the pod is no cause, though it came later."""
+    made = pod()
+    made["spec"]["containers"].append({"name": "proxy"})
+    status = made["status"]["containerStatuses"][0]
+    made["status"]["containerStatuses"] = [
+        {**status, "name": name, "ready": name != stuck} for name in ("model", "proxy")
+    ]
+    events = []
+    for at, name in ((10, stuck), (20, "proxy" if stuck == "model" else "model")):
+        about = {"uid": "uid-model-a", "fieldPath": f"spec.containers{{{name}}}"}
+        failed = event("Unhealthy", f"Readiness probe failed: {name}", at=f"2026-01-01T00:01:{at}Z")
+        events.append({**failed, "involvedObject": about})
+    found = only(pods=[made], events=events)
+    assert found.words == f"container {stuck}: Readiness probe failed: {stuck}"
+
+
 def test_a_probe_without_a_message_is_named_all_the_same() -> None:
     """Before its first failure is published, a probe has only not passed yet."""
     assert only(pods=[pod(started=False)]).words == "its startup probe has not passed yet"
