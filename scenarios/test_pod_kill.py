@@ -31,5 +31,9 @@ def test_killed_pods_are_replaced_within_the_slo(trial, system, traffic, slo, pi
         trial.recovery()
 
     trial.judge(
-        checks.SloMet(slo), checks.Recovered(), checks.RecoveredInTime(), checks.Witnessed("delete-pod", outcome="ok")
+        checks.SloMet(slo),
+        checks.Recovered(),
+        checks.RecoveredInTime(),
+        checks.NoRestartLoop(),
+        checks.Witnessed("delete-pod", outcome="ok"),
     )

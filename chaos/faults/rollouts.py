@@ -64,9 +64,9 @@ class RollingUpdate(DeploymentFault):
     """Change the pod template, so that the Deployment replaces every pod by its own strategy.
 
     An annotation is changed, and with `env` environment variables of the first container. It has landed when the
-    first pod of the new template is there; `ended` is when the rollout is complete, makes no progress within its own
-    progress deadline, or `deadline_s` is over. Healing puts environment variables back, which rolls the pods once
-    more; an annotation alone stays, except on an adopted system.
+    first pod of the new template is there, or may not be made (a quota, a webhook). `ended` is when the rollout is
+    complete, makes no progress within its own progress deadline, or `deadline_s` is over. Healing puts environment
+    variables back, which rolls the pods once more; an annotation alone stays, except on an adopted system.
     """
 
     name: ClassVar[str] = "rolling-update"
@@ -114,9 +114,9 @@ class _Update(_Rollout):
 
     @override
     def landed(self) -> str:
-        """There is a pod of the new template."""
+        """There is a pod of the new template, or none may be made."""
         pods = self._template.pods()
-        return f"pod {pods[0].name} is made from the new template" if pods else ""
+        return f"pod {pods[0].name} is made from the new template" if pods else self._template.refused()
 
     @override
     def stop(self) -> str:

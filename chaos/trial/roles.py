@@ -14,7 +14,7 @@ from chaos.system.adopt.live_spec import serving_container
 from chaos.trial.context import TrialContext
 from chaos.trial.request import TrialRequest, trial_facts
 
-__all__ = ["ROLES", "are_whole", "stop_recording", "with_roles"]
+__all__ = ["ROLES", "are_whole", "has_all_endpoints", "stop_recording", "with_roles"]
 
 ROLES = "roles"
 """The folder in a run folder that has a folder for each of them, with its own trial.json, watch.jsonl, adopted.json."""
@@ -34,6 +34,11 @@ def with_roles(
 def are_whole(context: TrialContext) -> bool:
     """Whether every workload has all its replicas and no release is under way."""
     return all(one.has_all_replicas() and one.is_rolled_out() for one in context.all)
+
+
+def has_all_endpoints(context: TrialContext) -> bool:
+    """Whether each Ready pod of every workload is among the ready endpoints of its Service."""
+    return all(one.has_all_endpoints() for one in context.all)
 
 
 def stop_recording(context: TrialContext) -> None:

@@ -27,7 +27,7 @@ from chaos.trial.context import TrialContext
 from chaos.trial.data_readings import read_data
 from chaos.trial.first_answers import AwaitedAnswers, Replica, ready_replicas
 from chaos.trial.request import Output
-from chaos.trial.roles import ROLES, are_whole, stop_recording
+from chaos.trial.roles import ROLES, are_whole, has_all_endpoints, stop_recording
 from chaos.trial.traffic import Traffic
 
 __all__ = ["Trial"]
@@ -152,20 +152,22 @@ class Trial:
         """Wait until the system has all its replicas and their endpoints back, and no release is under way.
 
         At most as long as its own spec permits. Then traffic flows for at least `settle_s`, and until each replica that
-        came back has answered.
+        came back has answered. Where one is lost again meanwhile, that does not count: it may crash again and again.
         """
         if not (context := self._live()):
             return
         self._say("recovery")
         with self._in_phase(context, "recovery"):
-            every = context.all
-            bound_s = max(one.recovery_bound_s() for one in every)
-            if self._wait(context, bound_s, lambda: are_whole(context)):
-                self._wait(context, context.endpoint_bound_s(), lambda: all(one.has_all_endpoints() for one in every))
+            bound_s = max(one.recovery_bound_s() for one in context.all)
+            deadline = time.monotonic() + bound_s
+            while self._wait(context, deadline - time.monotonic(), lambda: are_whole(context)):
+                self._wait(context, context.endpoint_bound_s(), lambda: has_all_endpoints(context))
                 self._await_answers(context, settle_s)
-            elif not self._stopped:
-                text = f"not all replicas ready and of the wanted template {bound_s:.0f} s after recovery began"
-                context.journal.event("note", text=text)
+                if self._stopped or are_whole(context):
+                    break
+            if not (self._stopped or are_whole(context)):
+                self.note(f"not all replicas ready and of the wanted template {bound_s:.0f} s after recovery began")
+            self._replicas_before = None
 
     def note(self, text: str) -> None:
         """Write a remark into the record, for whoever reads it."""
@@ -246,18 +248,16 @@ class Trial:
         return False
 
     def _await_answers(self, context: TrialContext, settle_s: float) -> None:
-        now, before, self._replicas_before = ready_replicas(context.pods()), self._replicas_before, None
-        before = now if before is None else before
+        now = ready_replicas(context.pods())
+        before = now if self._replicas_before is None else self._replicas_before
         answers = AwaitedAnswers(self.run / "requests.jsonl", before, now, context.clock)
         began = time.monotonic()
         self._wait(context, settle_s)
-        if self._stopped or not self._traffic.flows:
+        left_s = (bound_s := answers.bound_s(context.timings)) - (time.monotonic() - began)
+        if self._stopped or not self._traffic.flows or left_s <= 0 or self._wait(context, left_s, answers.complete):
             return
-        bound_s = answers.bound_s(context.timings)
-        left_s = bound_s - (time.monotonic() - began)
-        if left_s > 0 and not self._wait(context, left_s, answers.complete) and answers.missing:
-            names = ", ".join(sorted(answers.missing))
-            context.journal.event("note", text=f"no answer from {names} within {bound_s:.0f} s after recovery")
+        if names := ", ".join(sorted(answers.missing)):
+            self.note(f"no answer from {names} within {bound_s:.0f} s after recovery")
 
     def _await_landing(self, context: TrialContext, injection: Injection) -> None:
         """Journal either the landing or why there was none."""

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cluster_room import limit
 from fault_ground import SIX, FaultGround, fault_ground
 from simulated_cluster import SimulatedCluster
 
@@ -27,17 +28,6 @@ def refs(pods: list[PodView]) -> Targets:
     return Targets("these pods", tuple(Ref("Pod", pod.namespace, pod.name, pod.uid) for pod in pods))
 
 
-def nobody_new(ground: FaultGround) -> None:
-    """Forbid new pods: a simulated node has a replacement Ready in no time, and then another may go."""
-    quota = {
-        "apiVersion": "v1",
-        "kind": "ResourceQuota",
-        "metadata": {"name": "nobody-new", "namespace": ground.system.namespace},
-        "spec": {"hard": {"pods": "0"}},
-    }
-    assert ground.executor.do(mutations.create(quota)).outcome == "ok"
-
-
 def test_one_eviction_within_the_budget_is_granted(ground: FaultGround) -> None:
     """A granted eviction lands when the pod is leaving by UID, and the result is `finished`."""
     victim = ground.pods()[0]
@@ -49,7 +39,8 @@ def test_one_eviction_within_the_budget_is_granted(ground: FaultGround) -> None:
 
 def test_of_all_replicas_at_once_only_one_goes(ground: FaultGround) -> None:
     """Refusals by the disruption budget are outcomes and a result that names it, never an error of the fault."""
-    nobody_new(ground)
+    # A simulated node has a replacement Ready in no time, and then another may go.
+    limit(ground.cluster, ground.executor, ground.system.namespace, {"pods": "0"})
     proof = ground.land(Evict(refs(ground.pods())))
     assert sorted(ground.outcomes("evict-pod")) == ["fail"] * 5 + ["ok"]
     result = ground.result()

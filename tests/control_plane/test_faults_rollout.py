@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cluster_room import limit
 from fault_ground import SIX, FaultGround, fault_ground
 from fault_proxy import Drop, FaultProxy, Swallow
 from simulated_cluster import SimulatedCluster
@@ -56,6 +57,16 @@ def test_an_update_replaces_every_pod_and_stays(ground: FaultGround) -> None:
     after = template(ground)
     assert ground.heal(update) == ""
     assert template(ground) == after
+
+
+def test_an_update_that_a_quota_refuses_has_landed(ground: FaultGround) -> None:
+    """No pod of the new template may be made: that is what the fault did, and its proof is the API server's word."""
+    limit(ground.cluster, ground.executor, ground.system.namespace, {"pods": "3"})
+    update = RollingUpdate(ground.system.workload, deadline_s=5)
+    assert "exceeded quota" in ground.land(update)
+    ground.await_(update.ended)
+    assert ground.result()["result"] == "failed"
+    assert len(ground.pods()) == 3
 
 
 def test_a_second_update_rolls_again(ground: FaultGround) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cluster_room import limit
 from simulated_cluster import SimulatedCluster
 from system_ground import MODEL, SystemGround, system_ground
 
@@ -193,16 +194,9 @@ def test_a_field_that_another_owns_is_not_taken_silently(ground: SystemGround) -
     assert ground.get("Deployment")["spec"]["replicas"] == 3
 
 
-def limit(ground: SystemGround, hard: dict[str, str]) -> None:
-    """A ResourceQuota that the controllers have taken up; until then the API server may admit what it forbids."""
-    ground.make({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "small"}, "spec": {"hard": hard}})
-    taken_up = "the quota controller takes up the quota"
-    until(lambda: ground.get("ResourceQuota", "small").get("status", {}).get("hard"), deadline_s=30, awaited=taken_up)
-
-
 def test_a_forbidden_object_is_told_with_what_forbids_it(ground: SystemGround) -> None:
     """An object that a quota forbids is named with the quota."""
-    limit(ground, {"count/deployments.apps": "0"})
+    limit(ground.cluster, ground.executor, ground.namespace, {"count/deployments.apps": "0"})
 
     with pytest.raises(ClusterRefused) as raised:
         ground.deploy(MODEL)
@@ -212,7 +206,7 @@ def test_a_forbidden_object_is_told_with_what_forbids_it(ground: SystemGround) -
 
 def test_pods_that_a_quota_forbids_end_the_wait_early(ground: SystemGround) -> None:
     """Refused pods are told by their ReplicaSet, long before the deadline that the probes would give."""
-    limit(ground, {"pods": "1"})
+    limit(ground.cluster, ground.executor, ground.namespace, {"pods": "1"})
     system = ground.deploy(MODEL)
     with pytest.raises(NeverAvailable) as raised:
         ground.wait(system)

@@ -3,11 +3,14 @@
 import json
 import os
 import signal
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from cluster_room import limit
 from simulated_cluster import SimulatedCluster
 from trial_room import SPEC, Room, answering
 
@@ -15,11 +18,14 @@ from chaos import faults
 from chaos.checks import Recovered, Witnessed
 from chaos.checks.judge import judge_run, read_verdict
 from chaos.checks.verdict import Answer
+from chaos.cluster import LiveExecutor, NullJournal, mutations
 from chaos.errors import HarnessBroken, NotProven, UsageError
 from chaos.faults import targets
 from chaos.history import load_history
 from chaos.trial.request import Output
 from chaos.trial.run import RunningTrial, rejudge_trial
+from chaos.trial.trial import SETTLE_S
+from chaos.wait import until
 
 pytestmark = pytest.mark.timed
 
@@ -42,6 +48,33 @@ def test_a_killed_pod_is_replaced_and_the_verdict_is_pass(room: Room) -> None:
         running.trial.judge(*CHECKS)
     assert set(answers(room.runs / "kill").values()) == {"PASS"}
     assert room.namespaces() == []
+
+
+def test_a_replica_that_is_lost_again_after_recovery_is_waited_for_again(room: Room) -> None:
+    """A pod that goes once all are back, and may not be made while the traffic settles, is there at the end."""
+    executor, said = LiveExecutor(room.cluster, NullJournal()), room.said
+    with room.trial("again") as running, ThreadPoolExecutor(1) as aside:
+        namespace = running.system.namespace
+
+        def lose_again() -> None:
+            until(
+                lambda: "recovery" in said and len(running.system.ready_pods()) == 2, deadline_s=60, awaited="recovery"
+            )
+            quota = limit(room.cluster, executor, namespace, {"pods": "0"})
+            executor.do(mutations.delete(running.system.ready_pods()[0].ref, grace_s=0))
+            # Longer than the traffic settles.
+            threading.Event().wait(SETTLE_S + 2)
+            executor.do(mutations.delete(quota, grace_s=0))
+
+        with running.traffic.steady(rate_rps=20):
+            running.trial.baseline(duration_s=2)
+            with running.trial.fault(faults.PodKill(targets.one(running.system), grace_s=0)):
+                running.trial.hold(duration_s=1)
+            lost = aside.submit(lose_again)
+            running.trial.recovery()
+            lost.result()
+        running.trial.judge(Witnessed("delete-pod"))
+    assert answers(room.runs / "again")["end-state"] == "PASS"
 
 
 def test_the_same_seed_chooses_the_same_rank(room: Room) -> None:

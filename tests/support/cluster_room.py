@@ -13,10 +13,11 @@ import urllib3
 from simulated_cluster import SimulatedCluster
 
 from chaos.clock import Clock
-from chaos.cluster import Cluster, Done, Journal, LiveExecutor, Recorder, connect, mutations
+from chaos.cluster import Cluster, Done, Executor, Journal, LiveExecutor, Recorder, connect, mutations
 from chaos.objects.base import Ref
+from chaos.wait import until
 
-__all__ = ["Room", "compact_etcd", "config_map", "pod", "read_lines", "room"]
+__all__ = ["Room", "compact_etcd", "config_map", "limit", "pod", "read_lines", "room"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,20 @@ def room(kubeconfig: Path, context: str, folder: Path) -> Iterator[Room]:
             yield made
         finally:
             executor.do(mutations.delete(Ref("Namespace", "", namespace)))
+
+
+def limit(cluster: Cluster, executor: Executor, namespace: str, hard: Mapping[str, str]) -> Ref:
+    """A ResourceQuota that the controllers have taken up; until then the API server may admit what it forbids."""
+    quota = Ref("ResourceQuota", namespace, "small")
+    metadata = {"name": quota.name, "namespace": namespace}
+    raw = {"apiVersion": "v1", "kind": quota.kind, "metadata": metadata, "spec": {"hard": hard}}
+    assert executor.do(mutations.create(raw)).outcome == "ok"
+    until(
+        lambda: ((cluster.get(quota.kind, namespace, quota.name) or {}).get("status") or {}).get("hard"),
+        deadline_s=30,
+        awaited="the quota controller takes up the quota",
+    )
+    return quota
 
 
 def compact_etcd(simulated: SimulatedCluster) -> None:

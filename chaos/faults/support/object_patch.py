@@ -9,7 +9,7 @@ from chaos.faults.context import FaultContext
 from chaos.faults.support.background_task import Ending, Result, Work
 from chaos.faults.support.cluster_view import unscheduled
 from chaos.faults.undo.restore_object import TEMPLATE, dry_run, part_of
-from chaos.objects.base import Ref
+from chaos.objects.base import Ref, View
 from chaos.objects.kinds import TEMPLATE_HASH, DeploymentView
 from chaos.objects.pod import PodView
 from chaos.objects.pod_template import template_digest
@@ -115,6 +115,14 @@ class Template:
             for pod in map(PodView, self._context.recorder.objects("Pod"))
             if pod.controller_kind == "ReplicaSet" and _hash(pod) not in self._old
         )
+
+    def refused(self) -> str:
+        """The ReplicaSet of the changed template that may make no pod, and the API server's reason; empty if none."""
+        for replica_set in map(View, self._context.recorder.objects("ReplicaSet")):
+            failure = replica_set.condition("ReplicaFailure")
+            if replica_set.labels.get(TEMPLATE_HASH, "") not in self._old and failure.get("status") == "True":
+                return f"ReplicaSet {replica_set.name} of the new template: {failure.get('message', '')}"
+        return ""
 
     def follow(self, work: Work, deadline_s: float, stuck: Result) -> Ending:
         """Wait until the rollout is complete, makes no progress (`stuck` is that ending's name), or time is up."""
