@@ -35,6 +35,7 @@ def test_a_drained_node_costs_no_request(trial, system, traffic):
         checks.BudgetHeld(ready_min=system.kept),
         checks.Drained(),
         checks.Recovered(),
+        checks.NoRestartLoop(),
         checks.Witnessed("evict-pod"),
     )
 

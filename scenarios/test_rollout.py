@@ -20,7 +20,13 @@ def test_a_release_loses_no_request(trial, system, traffic):
             trial.hold(until=release.ended)
         trial.recovery()
 
-    trial.judge(checks.SloMet(ALL_ANSWERED), checks.RolledOut(), checks.Spread(), checks.Witnessed("roll-out"))
+    trial.judge(
+        checks.SloMet(ALL_ANSWERED),
+        checks.RolledOut(),
+        checks.Spread(),
+        checks.NoRestartLoop(),
+        checks.Witnessed("roll-out"),
+    )
 
 
 @pytest.mark.needs(replicas_min=2)
