@@ -98,7 +98,7 @@ def test_a_spike_is_followed_while_a_node_drains(trial, system, traffic):
         trial.baseline(duration_s=20)
         with traffic.spike(load=spike(system)):
             trial.hold(until=conditions.scaled_up(system))
-            drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=90)
+            drain = faults.NodeDrain(targets.fullest_node(system))
             with trial.fault(drain):
                 trial.hold(until=drain.ended)
                 trial.hold(duration_s=60)

@@ -25,7 +25,7 @@ def test_a_drained_node_costs_no_request(trial, system, traffic):
     """The fullest node can be drained under traffic: its replicas go one by one, and no request is lost."""
     with traffic.steady(load=LOAD_EACH * system.replicas):
         trial.baseline(duration_s=15, slo=ALL_ANSWERED_SOON)
-        drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=60)
+        drain = faults.NodeDrain(targets.fullest_node(system))
         with trial.fault(drain):
             trial.hold(until=drain.ended)
         trial.recovery()
@@ -65,7 +65,7 @@ def test_a_blocked_drain_goes_on_when_the_disruption_budget_is_changed(trial, sy
     """A drain that waits on a disruption budget finishes once that lets one replica go at a time."""
     with traffic.steady(load=LOAD_EACH * system.replicas):
         trial.baseline(duration_s=10)
-        drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=60)
+        drain = faults.NodeDrain(targets.fullest_node(system))
         with trial.fault(drain):
             trial.hold(until=drain.refused)
             with trial.fault(faults.BudgetChange(system.disruption_budget, max_unavailable=1)):
@@ -88,7 +88,7 @@ def test_two_drains_at_once_share_the_disruption_budget(trial, system, traffic):
     """Two nodes drained at the same time together take no more replicas at once than the disruption budget says."""
     with traffic.steady(load=LOAD_EACH * system.replicas):
         trial.baseline(duration_s=10)
-        first, second = (faults.NodeDrain(node, deadline_s=60) for node in targets.fullest_nodes(system, 2))
+        first, second = (faults.NodeDrain(node) for node in targets.fullest_nodes(system, 2))
         with trial.fault(first), trial.fault(second):
             trial.hold(until=first.ended)
             trial.hold(until=second.ended)

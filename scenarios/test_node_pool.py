@@ -24,9 +24,7 @@ def test_a_pool_is_upgraded_node_by_node(trial, system, traffic, migrate):
     """An upgrade drains every node of a pool in turn; the next one waits until all replicas are back."""
     with traffic.steady(load=LOAD_EACH * system.replicas):
         trial.baseline(duration_s=10)
-        upgrade = faults.RollingPoolDrain(
-            targets.fullest_pool(system, "gameday.dev/pool"), node_deadline_s=60, migrate=migrate
-        )
+        upgrade = faults.RollingPoolDrain(targets.fullest_pool(system, "gameday.dev/pool"), migrate=migrate)
         with trial.fault(upgrade):
             trial.hold(until=upgrade.ended)
         trial.recovery()
@@ -47,7 +45,7 @@ def test_replicas_bound_to_a_pool_stay_in_it(trial, system, traffic):
     """Replicas that belong to a pool move to another node of that pool when theirs is drained, and nowhere else."""
     with traffic.steady(load=LOAD_EACH * system.replicas):
         trial.baseline(duration_s=10)
-        drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=60)
+        drain = faults.NodeDrain(targets.fullest_node(system))
         with trial.fault(drain):
             trial.hold(until=drain.ended)
         trial.recovery()

@@ -54,7 +54,7 @@ def test_weights_survive_a_drain(trial, system, traffic):
     with traffic.steady(load=LOAD_EACH * system.replicas):
         trial.baseline(duration_s=8)
         trial.read_data()
-        drain = faults.NodeDrain(targets.fullest_node(system), deadline_s=60)
+        drain = faults.NodeDrain(targets.fullest_node(system))
         with trial.fault(drain):
             trial.hold(until=drain.ended)
         trial.recovery()

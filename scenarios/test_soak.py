@@ -12,7 +12,7 @@ STANDS_S = 15
 
 
 FAULTS = (
-    lambda system: faults.NodeDrain(targets.fullest_node(system), deadline_s=90),
+    lambda system: faults.NodeDrain(targets.fullest_node(system)),
     lambda system: faults.PodKill(targets.one(system)),
     lambda system: faults.PodKill(targets.one(system), grace_s=0),
     lambda system: faults.Evict(targets.one(system)),

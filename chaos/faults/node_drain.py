@@ -11,8 +11,8 @@ from chaos.faults.context import FaultContext
 from chaos.faults.permissions import DRAIN, Right
 from chaos.faults.support.background_task import Work
 from chaos.faults.support.cluster_view import ALL_BUT_DAEMONS, objections, pods_of_others, sorted_for_drain
-from chaos.faults.support.node_eviction import Drain, Terms, cordon, is_cordoned
-from chaos.semantics import DrainOptions
+from chaos.faults.support.node_eviction import Drain, Terms, cordon, is_cordoned, patience_s
+from chaos.semantics import DrainOptions, DrainSet
 
 __all__ = ["STOP_S", "DrainFault", "NodeDrain"]
 
@@ -48,9 +48,9 @@ class NodeDrain(DrainFault):
     Only the system's own pods are evicted, as others did not agree to it; `whole_namespace` evicts the other pods of
     the system's namespace too, as `kubectl drain` would. A node that holds pods of other namespaces (a DaemonSet's and
     static ones aside) is outside the blast radius, unless `leave_foreign` leaves them where they are. What is left is
-    noted. An eviction that a disruption budget refuses is asked for again every 5 s until `deadline_s`; a refusal that
-    stays until the deadline ends the drain as `blocked`, which is no error. `ended` and `refused` are what a scenario
-    may wait for.
+    noted. An eviction that a disruption budget refuses is asked for again every 5 s until `deadline_s`, by default as
+    long as the pods' own spec permits where they go one by one; a refusal that stays until the deadline ends the drain
+    as `blocked`, which is no error. `ended` and `refused` are what a scenario may wait for.
     `max_in_flight`: how many pods may be on their way out at once, None for all. `options` are kubectl's flags; a pod
     that they do not permit to evict (with an emptyDir, or without a controller) is refused before the node is closed.
     Healing stops the drain, and opens the node if it was this drain that closed it.
@@ -58,7 +58,7 @@ class NodeDrain(DrainFault):
 
     name: ClassVar[str] = "node-drain"
 
-    deadline_s: float = 60.0
+    deadline_s: float | None = None
     max_in_flight: int | None = None
     grace_s: int | None = None
     options: DrainOptions = ALL_BUT_DAEMONS
@@ -66,7 +66,7 @@ class NodeDrain(DrainFault):
     whole_namespace: bool = False
 
     def __post_init__(self) -> None:
-        if self.deadline_s <= 0:
+        if self.deadline_s is not None and self.deadline_s <= 0:
             raise UsageError(f"NodeDrain.deadline_s: {self.deadline_s} is not a positive number of seconds")
         if self.max_in_flight is not None and self.max_in_flight < 1:
             raise UsageError(f"NodeDrain.max_in_flight: {self.max_in_flight} is not at least 1")
@@ -79,7 +79,8 @@ class NodeDrain(DrainFault):
     @override
     def words(self) -> str:
         limit = "" if self.max_in_flight is None else f", {self.max_in_flight} pods at a time"
-        return f"drain {self.targets.words} within {self.deadline_s:g} s{limit}"
+        within = "" if self.deadline_s is None else f" within {self.deadline_s:g} s"
+        return f"drain {self.targets.words}{within}{limit}"
 
     @property
     @override
@@ -108,13 +109,11 @@ class _Drain(Injection):
         self._fault = fault
         (self._node,) = fault.targets.nodes
         self._work = Work("the drain")
-        self._drain = Drain(
-            context,
-            self._work,
-            self._node,
-            Terms(fault.deadline_s, fault.max_in_flight, fault.grace_s, fault.whole_namespace),
-        )
-        self.missed = self._objection() or cordon(context, self._node)
+        chosen = sorted_for_drain(context, self._node.name, fault.options, whole_namespace=fault.whole_namespace)
+        self._deadline_s = fault.deadline_s or patience_s(chosen.evict, context.timings)
+        terms = Terms(self._deadline_s, fault.max_in_flight, fault.grace_s, fault.whole_namespace)
+        self._drain = Drain(context, self._work, self._node, terms)
+        self.missed = self._objection(chosen) or cordon(context, self._node)
         if not self.missed:
             self._work.start(context, lambda: self._drain.run(fault.options))
 
@@ -122,13 +121,13 @@ class _Drain(Injection):
     def ended(self) -> Until:
         """See `NodeDrain.ended`."""
         words = f"the drain of {self._fault.targets.words} ends"
-        return Until(words, lambda: self._work.ended, self._fault.deadline_s + API_ALLOWANCE_S)
+        return Until(words, lambda: self._work.ended, self._deadline_s + API_ALLOWANCE_S)
 
     @property
     def refused(self) -> Until:
         """See `NodeDrain.refused`."""
         words = "a disruption budget refuses an eviction"
-        return Until(words, lambda: bool(self._drain.refused), self._fault.deadline_s)
+        return Until(words, lambda: bool(self._drain.refused), self._deadline_s)
 
     @override
     def landed(self) -> str:
@@ -141,10 +140,9 @@ class _Drain(Injection):
     def stop(self) -> str:
         return self._work.stop(STOP_S)
 
-    def _objection(self) -> str:
+    def _objection(self, chosen: DrainSet) -> str:
         """Why the drain may not begin. Pods of others that are left are noted."""
         context, node, whole = self.context, self._node, self._fault.whole_namespace
-        chosen = sorted_for_drain(context, node.name, self._fault.options, whole_namespace=whole)
         if chosen.blocked:
             return f"node {node.name} may not be drained: {objections(chosen)}"
         if all(pod.deleting for pod in chosen.evict):

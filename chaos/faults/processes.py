@@ -16,8 +16,10 @@ from chaos.faults.support.own_end import BY_ITSELF, IF_RUN_DIES, Guarded
 from chaos.faults.support.reach import Reached, reach
 from chaos.faults.support.ways import Way, asked_for, crash_way, hang_way
 from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
 from chaos.objects.process import chosen
 from chaos.safety import UndoEntry
+from chaos.semantics import restart_bound
 from chaos.wait import until
 
 __all__ = ["ProcessCrash", "ProcessHang"]
@@ -38,7 +40,8 @@ class ProcessHang(TargetedFault):
     the node freezes the container, where it can and that is what fits, and it has landed when the kernel says so.
     Healing lets those that still live go on; where the container was restarted, there is nothing left to heal. If our
     run dies, what got a signal goes on by itself after `OWN_END_S`; what the lab froze, with the lab's next command.
-    `container` empty is the pod's first. `deadline_s`: how long `restarted` is awaited.
+    `container` empty is the pod's first. `deadline_s`: how long `restarted` is awaited, by default as long as the
+    probes and the grace of the pods permit.
     """
 
     name: ClassVar[str] = "process-hang"
@@ -48,7 +51,7 @@ class ProcessHang(TargetedFault):
 
     process: str = ""
     container: str = ""
-    deadline_s: float = 120.0
+    deadline_s: float | None = None
 
     @property
     @override
@@ -85,7 +88,18 @@ class _Hang(Guarded):
             now = [(container_now(self.context.recorder, place), place) for place in self.places]
             return bool(now) and all(one and one.restarts > place.restarts for one, place in now)
 
-        return Until("the containers that hang are restarted", seen, self._fault.deadline_s)
+        return Until("the containers that hang are restarted", seen, self._fault.deadline_s or self._patience_s())
+
+    def _patience_s(self) -> float:
+        """How long the kubelet may take to restart them all."""
+        specs = {pod.uid: pod.spec for pod in map(PodView, self.context.recorder.objects("Pod"))}
+        bounds = (
+            restart_bound(
+                specs.get(one.pod.uid, {}), self.context.timings, container=one.container, restarts=one.restarts
+            )
+            for one in self.places
+        )
+        return max((bound.total_s for bound in bounds), default=0.0)
 
     @override
     def landed(self) -> str:

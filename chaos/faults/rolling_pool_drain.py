@@ -1,7 +1,7 @@
 """Drain a node pool, one node after the other, as an upgrade of the nodes does."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,7 +13,7 @@ from chaos.faults.context import FaultContext
 from chaos.faults.node_drain import STOP_S, DrainFault
 from chaos.faults.support.background_task import Ending, Work
 from chaos.faults.support.cluster_view import ALL_BUT_DAEMONS, objections, sorted_for_drain, unscheduled, whole
-from chaos.faults.support.node_eviction import Drain, Terms, cordon, is_cordoned
+from chaos.faults.support.node_eviction import Drain, Terms, cordon, is_cordoned, patience_s
 from chaos.faults.undo.restore import heal
 from chaos.objects.base import Ref
 from chaos.objects.pod import PodView
@@ -29,12 +29,13 @@ class RollingPoolDrain(DrainFault):
 
     As in an upgrade in place, a node is opened again before the next one closes. With `migrate` the whole pool is
     closed first and stays closed until the heal, as where a pool gives way to another. `node_deadline_s` is for each
-    node, the replacements' getting Ready included. The rest is as in `NodeDrain`.
+    node, the replacements' getting Ready included; by default as long as the spec of its pods permits, one by one. The
+    rest is as in `NodeDrain`.
     """
 
     name: ClassVar[str] = "pool-drain"
 
-    node_deadline_s: float = 60.0
+    node_deadline_s: float | None = None
     migrate: bool = False
     max_in_flight: int | None = None
     options: DrainOptions = ALL_BUT_DAEMONS
@@ -42,7 +43,7 @@ class RollingPoolDrain(DrainFault):
     whole_namespace: bool = False
 
     def __post_init__(self) -> None:
-        if self.node_deadline_s <= 0:
+        if self.node_deadline_s is not None and self.node_deadline_s <= 0:
             raise UsageError(
                 f"RollingPoolDrain.node_deadline_s: {self.node_deadline_s} is not a positive number of seconds"
             )
@@ -93,7 +94,9 @@ class PoolDrain(Injection):
     def ended(self) -> Until:
         """See `RollingPoolDrain.ended`."""
         targets = self._fault.targets
-        longest_s = self._fault.node_deadline_s * max(1, len(targets.nodes)) + API_ALLOWANCE_S
+        # By then any node may hold all of them.
+        pods = [pod for node in targets.nodes for pod in self._chosen(node).evict]
+        longest_s = self._node_deadline_s(pods) * max(1, len(targets.nodes)) + API_ALLOWANCE_S
         return Until(f"the drain of {targets.words} ends", lambda: self._work.ended, longest_s)
 
     @override
@@ -133,6 +136,9 @@ class PoolDrain(Injection):
     def _chosen(self, node: Ref) -> DrainSet:
         fault = self._fault
         return sorted_for_drain(self.context, node.name, fault.options, whole_namespace=fault.whole_namespace)
+
+    def _node_deadline_s(self, pods: Iterable[PodView]) -> float:
+        return self._fault.node_deadline_s or patience_s(pods, self.context.timings)
 
     def _close(self, node: Ref) -> str:
         if self._entries_of(node):
@@ -188,13 +194,14 @@ class PoolDrain(Injection):
     def _emptied(self, node: Ref) -> Ending:
         """Drain one node, and wait for the replacements."""
         fault, context, began = self._fault, self.context, time.monotonic()
-        terms = Terms(fault.node_deadline_s, fault.max_in_flight, whole_namespace=fault.whole_namespace)
+        deadline_s = self._node_deadline_s(self._chosen(node).evict)
+        terms = Terms(deadline_s, fault.max_in_flight, whole_namespace=fault.whole_namespace)
         self._drain = drain = Drain(context, self._work, node, terms)
         ending = drain.run(fault.options)
         self._first = self._first or drain.first
         if ending.result != "finished":
             return ending
-        recorder, until_s = context.recorder, began + fault.node_deadline_s
+        recorder, until_s = context.recorder, began + deadline_s
         if self._work.wait_for(recorder, lambda: whole(recorder, context.workload_kind), until_s):
             return ending
         pending = unscheduled(recorder.objects("Pod"))

@@ -14,15 +14,18 @@ from chaos.faults.context import FaultContext
 from chaos.faults.support.background_task import Result, Work
 from chaos.faults.support.object_patch import Edit, Template
 from chaos.history.writing.redaction import redacted_words
-from chaos.objects.base import Raw
+from chaos.objects.base import Raw, Ref
 from chaos.objects.kinds import DeploymentView
 from chaos.objects.pod import PodView
-from chaos.semantics.rollout import Strategy
+from chaos.semantics.rollout import Strategy, rollout_bound
 
 __all__ = ["BadRollout", "RollingUpdate"]
 
 NEW_POD_S = 20.0
 """The API's own time and the controller's: a new ReplicaSet and its first pod."""
+
+LEAST_S = 120.0
+"""A release has at least so long: nothing promises how soon e.g. an image is pulled."""
 
 BAD_POD_S = 60.0
 """A pod must be made, scheduled and started before it can be seen to be bad; a pull may take its time to be refused."""
@@ -41,12 +44,13 @@ class _Rollout(Injection):
 
     def __init__(self, fault: RollingUpdate | BadRollout, context: FaultContext, edit: Edit, stuck: Result) -> None:
         super().__init__(fault, context)
-        self._workload, self._deadline_s = fault.workload.name, fault.deadline_s
+        self._workload = fault.workload.name
+        self._deadline_s = fault.deadline_s or _patience_s(context, fault.workload)
         self._work = Work("watching the rollout")
         self._template = Template(context, fault.workload)
         self.missed = self._template.make(edit)
         if not self.missed:
-            self._work.start(context, lambda: self._template.follow(self._work, fault.deadline_s, stuck))
+            self._work.start(context, lambda: self._template.follow(self._work, self._deadline_s, stuck))
 
     @property
     def ended(self) -> Until:
@@ -65,14 +69,15 @@ class RollingUpdate(DeploymentFault):
 
     An annotation is changed, and with `env` environment variables of the first container. It has landed when the
     first pod of the new template is there, or may not be made (a quota, a webhook). `ended` is when the rollout is
-    complete, makes no progress within its own progress deadline, or `deadline_s` is over. Healing puts environment
-    variables back, which rolls the pods once more; an annotation alone stays, except on an adopted system.
+    complete, makes no progress within its own progress deadline, or `deadline_s` is over, by default as long as its
+    strategy and the pods' own spec permit. Healing puts environment variables back, which rolls the pods once more; an
+    annotation alone stays, except on an adopted system.
     """
 
     name: ClassVar[str] = "rolling-update"
 
     env: Mapping[str, str] = field(default_factory=dict)
-    deadline_s: float = 120.0
+    deadline_s: float | None = None
 
     def __post_init__(self) -> None:
         _require_positive(self)
@@ -217,8 +222,18 @@ def _may_be_missing(workload: Raw, desired: int, down: int) -> int:
     return max(0, Strategy.of(DeploymentView(workload).spec).unavailable(desired) - down)
 
 
+def _patience_s(context: FaultContext, workload: Ref) -> float:
+    """How long a release may take as its strategy and the pods' own spec permit, each round after old pods are gone."""
+    found = (view for view in map(DeploymentView, context.recorder.objects("Deployment")) if view.uid == workload.uid)
+    if (view := next(found, None)) is None:
+        return LEAST_S
+    desired, waits = int(view.spec.get("replicas", 1)), "no node may have room before old pods are gone"
+    bound = rollout_bound(view.pod_spec, Strategy.of(view.spec), desired, context.timings, waits=waits)
+    return max(LEAST_S, bound.total_s)
+
+
 def _require_positive(fault: RollingUpdate | BadRollout) -> None:
-    if fault.deadline_s <= 0:
+    if fault.deadline_s is not None and fault.deadline_s <= 0:
         name = type(fault).__name__
         raise UsageError(f"{name}.deadline_s: {fault.deadline_s} is not a positive number of seconds")
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from cluster_room import limit
@@ -16,6 +16,8 @@ from chaos.faults import BadRollout, RollingUpdate
 from chaos.objects.base import Ref
 
 THREE = SIX.having(replicas=3, env={"COLOUR": "blue"})
+START_S = 60
+"""As long as the startup probe of each of them permits."""
 
 
 @pytest.fixture
@@ -46,10 +48,12 @@ def env(ground: FaultGround) -> dict[str, str]:
 
 
 def test_an_update_replaces_every_pod_and_stays(ground: FaultGround) -> None:
-    """It has landed with the first new pod, is finished when all are new, and healing rolls nothing back."""
+    """It has landed with the first new pod, waits for three slow starts, is finished when all are new, and stays."""
     before = {pod.uid for pod in ground.pods()}
     update = RollingUpdate(ground.system.workload)
     assert ground.land(update).endswith("is made from the new template")
+    _, injection = ground.injections[-1]
+    assert cast("Any", injection).ended.deadline_s > 3 * START_S
     ground.await_(update.ended)
     assert ground.result()["result"] == "finished"
     assert "3 of 3 replicas updated, 3 available" in ground.result()["words"]

@@ -1,10 +1,11 @@
 """Services that are broken as teams break them: each names the scenario and the check that must say so, and how."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from broken_servers import command_of
+from plain_model import NAME
 from variants import SHELL, UNPRIVILEGED, Objects, Variant, pod_spec, stateful, the
 
 __all__ = ["BROKEN", "Broken"]
@@ -23,7 +24,8 @@ SWITCH = "switch"
 class Broken:
     """A service, the scenario that runs on it, and what must be found: check, answer, and a word of the reason.
 
-    `afterwards` is added once the service is up; `without_switch` takes the ConfigMap away then.
+    `afterwards` is added once the service is up; `without_switch` takes the ConfigMap away then. `named` is what
+    gameday.toml names besides of the system, as it would have to be told.
     """
 
     service: Variant
@@ -33,6 +35,7 @@ class Broken:
     because: str
     afterwards: Mapping[str, Any] | None = None
     without_switch: bool = False
+    named: Mapping[str, str] = field(default_factory=dict)
 
 
 def switched(objects: Objects, container: Mapping[str, Any], script: str) -> dict[str, Any]:
@@ -97,8 +100,10 @@ def second_budget(objects: Objects) -> Objects:
 
 
 def neighbour_in_service(objects: Objects) -> Objects:
-    """A neighbour with the labels of the Service's selector, which serves nothing."""
-    service = the(objects, "Service")
+    """A neighbour with the labels of the Service's selector, which serves nothing; the workload asks for one more."""
+    service, spec = the(objects, "Service"), the(objects, "Deployment")["spec"]
+    for labels in (spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"]):
+        labels["tier"] = "engine"
     metadata = {"name": "stray", "namespace": service["metadata"]["namespace"], "labels": service["spec"]["selector"]}
     container = {**SHELL, "command": ["sh", "-c", "exec busybox sleep 86400"], "securityContext": UNPRIVILEGED}
     return [*objects, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}]
@@ -136,9 +141,9 @@ BROKEN: Mapping[str, Broken] = {
     "sidecar-that-ends": Broken(
         Variant("a sidecar that ends at once in new pods", sidecar_that_ends),
         KILL,
-        "recovered",
+        "no-restart-loop",
         "FAIL",
-        "proxy",
+        "was restarted",
         without_switch=True,
     ),
     "native-sidecar": Broken(
@@ -181,7 +186,12 @@ BROKEN: Mapping[str, Broken] = {
         "anti-affinity",
     ),
     "second-budget": Broken(
-        Variant("a neighbour's budget that takes in these replicas", second_budget), DRAIN, "drained", "FAIL", "budget"
+        Variant("a neighbour's budget that takes in these replicas", second_budget),
+        DRAIN,
+        "drained",
+        "FAIL",
+        "budget",
+        named={"disruption_budget": NAME},
     ),
     "stray": Broken(
         Variant("a neighbour among the Service's endpoints that serves nothing", neighbour_in_service),
@@ -191,7 +201,11 @@ BROKEN: Mapping[str, Broken] = {
         "",
     ),
     "sticky": Broken(
-        Variant("a Service that keeps a client with one replica", sticky), KILL, "recovered", "UNKNOWN", "ClientIP"
+        Variant("a Service that keeps a client with one replica", sticky),
+        KILL,
+        "recovered-in-time",
+        "UNKNOWN",
+        "ClientIP",
     ),
     "aborts": Broken(
         Variant("a server that aborts its answers when it is told to end", aborting, {"pre_stop_sleep_s": 3}),

@@ -35,9 +35,10 @@ def test_what_is_broken_is_found(
     properties += [("broken", broken.service.words), ("caught by", f"{broken.check}: {broken.answer}")]
     with ExitStack() as stack:
         admin = stack.enter_context(connect(kubeconfig=facts.kubeconfig, context=facts.context))
-        service = TeamService(running, facts, admin, namespace, broken.service.kind, spec=spec_with({}))
+        kind = broken.service.kind
+        service = TeamService(running, facts, admin, namespace, kind, spec=spec_with({}), named=broken.named)
         stack.callback(service.remove)
-        spec, kind = spec_with({"replicas": REPLICAS, **broken.service.fields}), broken.service.kind
+        spec = spec_with({"replicas": REPLICAS, **broken.service.fields})
         deploy_plainly(facts.kubeconfig, admin, spec, namespace, change=broken.service.change, kind=kind)
         consent(facts.kubeconfig, namespace, pods=",".join(ON_PODS), nodes=",".join(ON_NODES), kind=kind)
         if broken.without_switch:

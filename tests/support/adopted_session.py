@@ -4,9 +4,9 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -103,6 +103,7 @@ def written(
     answers: str = SHORT,
     kind: str = "Deployment",
     replica_rps: float | None = None,
+    named: Mapping[str, str] | None = None,
 ) -> str:
     """The text of gameday.toml: which cluster, which service, what must survive, how users reach it, and the bounds."""
     service = admin.get("Service", namespace, NAME) or {}
@@ -119,6 +120,7 @@ def written(
             "service": NAME,
             "data": list(data),
             **({} if replica_rps is None else {"replica_rps": replica_rps}),
+            **(named or {}),
         },
         "traffic": {
             "url": url,
@@ -176,7 +178,7 @@ class TeamService:
     """A service that a team has on the lab: which, where, of which kind, and the files on it that must survive.
 
     `spec` is that of a replica that is well, by which its gameday.toml states what one carries; without it a ramp on
-    the service itself learns that.
+    the service itself learns that. `named` is what else is named there of the system.
     """
 
     lab: Lab
@@ -186,6 +188,7 @@ class TeamService:
     kind: str = "Deployment"
     data: Sequence[str] = ()
     spec: SystemSpec | None = None
+    named: Mapping[str, str] = field(default_factory=dict)
 
     def run(self, folder: Path, scenarios: list[str], answers: str) -> tuple[int, list[Row]]:
         """Run scenarios on it, as the identity that is printed for them: pytest's exit code, and each outcome."""
@@ -220,7 +223,7 @@ class TeamService:
         stated = None
         if self.spec is not None:
             stated = learned_rps((self.lab, self.facts, self.admin), self.spec, folder, answers)
-        told = {"data": self.data, "answers": answers, "kind": self.kind, "replica_rps": stated}
+        told = {"data": self.data, "answers": answers, "kind": self.kind, "replica_rps": stated, "named": self.named}
         config.write_text(written(self.admin, self.facts, self.namespace, least, **told))
         identity(self.facts, config, self.namespace, scenarios)
         return config

@@ -5,7 +5,7 @@ again every 5 s, and if it still refuses at the deadline the drain is `blocked`,
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,9 +18,9 @@ from chaos.objects.base import Ref, View
 from chaos.objects.kinds import NodeView
 from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry
-from chaos.semantics import DrainOptions
+from chaos.semantics import Batch, DrainOptions, Timings, drain_bound
 
-__all__ = ["Drain", "Terms", "cordon", "is_cordoned"]
+__all__ = ["Drain", "Terms", "cordon", "is_cordoned", "patience_s"]
 
 RETRY_S = 5.0
 """How long kubectl waits after a refusal (`EvictErrorRetryDelay`)."""
@@ -74,6 +74,15 @@ class Terms:
     max_in_flight: int | None = None
     grace_s: int | None = None
     whole_namespace: bool = False
+
+
+LEAST_S = 60.0
+"""A drain has at least so long: nothing promises how soon e.g. an image is pulled."""
+
+
+def patience_s(pods: Iterable[PodView], timings: Timings) -> float:
+    """How long these pods may take to leave, as their own spec permits, each when the former is replaced."""
+    return max(LEAST_S, drain_bound([Batch(pod.name, 1, 1, pod.spec) for pod in pods], timings).total_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -117,7 +117,7 @@ def _service(cluster: Source, query: SystemQuery, labels: Mapping[str, str]) -> 
     ]
     # A headless Service sends nobody anywhere: it names the pods of a StatefulSet.
     serving = [one for one in found if View(one).spec.get("clusterIP") != "None"] or found
-    if one := _only("Service", "system.service", serving):
+    if one := _only("Service", "name one as system.service", serving):
         return one
     raise UsageError(
         f"no Service in namespace {query.namespace} selects the pods of {query.name}, so no traffic can reach them",
@@ -131,7 +131,8 @@ def _budget(cluster: Source, query: SystemQuery, read: Workload) -> Raw | None:
     """The budget over its pods. One that is named must be that, too: faults change it as the system's own."""
     if not query.disruption_budget:
         over = [one for one in cluster.list("PodDisruptionBudget", query.namespace) if _is_over(one, read.labels)]
-        return _only("PodDisruptionBudget", "system.disruption_budget", over)
+        remedy = "name one as system.disruption_budget; Kubernetes evicts no pod that two of them select"
+        return _only("PodDisruptionBudget", remedy, over)
     named = _by_name(cluster, "PodDisruptionBudget", query.namespace, query.disruption_budget)
     # Labels that are added to pods only are not in their template.
     pods = [View(pod).labels for pod in cluster.list("Pod", query.namespace)]
@@ -153,7 +154,7 @@ def _autoscaler(cluster: Source, query: SystemQuery, kind: str) -> Raw | None:
         return _by_name(cluster, "HorizontalPodAutoscaler", query.namespace, query.autoscaler)
     scalers = cluster.list("HorizontalPodAutoscaler", query.namespace)
     ours = [one for one in scalers if AutoscalerView(one).target == (kind, query.name)]
-    return _only("HorizontalPodAutoscaler", "system.autoscaler", ours)
+    return _only("HorizontalPodAutoscaler", "name one as system.autoscaler", ours)
 
 
 def _claims(cluster: Source, query: SystemQuery, workload: Raw) -> dict[str, Raw]:
@@ -171,10 +172,10 @@ def _by_name(cluster: Source, kind: str, namespace: str, name: str) -> Raw:
     return found
 
 
-def _only(kind: str, key: str, found: Sequence[Raw]) -> Raw | None:
+def _only(kind: str, remedy: str, found: Sequence[Raw]) -> Raw | None:
     if len(found) > 1:
         names = ", ".join(sorted(View(one).name for one in found))
-        raise UsageError(f"{len(found)} objects of kind {kind} belong to the pods: {names}", f"name one as {key}")
+        raise UsageError(f"{len(found)} objects of kind {kind} belong to the pods: {names}", remedy)
     return found[0] if found else None
 
 

@@ -21,9 +21,11 @@ from chaos.faults import (
     Scale,
 )
 from chaos.faults.rollouts import _never_ready, _without_image
-from chaos.faults.support.node_eviction import _pause_s
+from chaos.faults.support.node_eviction import LEAST_S, _pause_s, patience_s
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
+from chaos.objects.pod import PodView
+from chaos.semantics import KUBERNETES
 
 BUDGET: dict[str, Any] = {"details": {"causes": [{"reason": "DisruptionBudget"}]}}
 NOBODY = Targets("nobody", ())
@@ -100,6 +102,15 @@ def test_every_fault_can_be_written_over_a_saved_run() -> None:
         assert fault.landing_deadline_s > 0
     for slow in (NodeDrain(NOBODY), RollingPoolDrain(NOBODY), RollingUpdate(nothing), BadRollout(nothing, "probe")):
         assert (slow.ended.fault, slow.ended.name) == (slow, "ended")
+
+
+def test_a_drain_waits_as_long_as_the_pods_may_take() -> None:
+    """Three replicas, each of which loads for up to ten minutes and has a grace of two, go one after the other."""
+    probe = {"periodSeconds": 10, "failureThreshold": 60}
+    slow = {"terminationGracePeriodSeconds": 120, "containers": [{"name": "m", "startupProbe": probe}]}
+    pods = [PodView({"metadata": {"name": name}, "spec": slow}) for name in "abc"]
+    assert patience_s(pods, KUBERNETES) > 3 * (600 + 120)
+    assert patience_s([], KUBERNETES) == LEAST_S
 
 
 def test_the_journal_has_what_a_fault_was_made_with() -> None:
