@@ -105,7 +105,9 @@ def neighbour_in_service(objects: Objects) -> Objects:
     for labels in (spec["selector"]["matchLabels"], spec["template"]["metadata"]["labels"]):
         labels["tier"] = "engine"
     metadata = {"name": "stray", "namespace": service["metadata"]["namespace"], "labels": service["spec"]["selector"]}
-    container = {**SHELL, "command": ["sh", "-c", "exec busybox sleep 86400"], "securityContext": UNPRIVILEGED}
+    ports = spec["template"]["spec"]["containers"][0]["ports"]
+    command = ["sh", "-c", "exec busybox sleep 86400"]
+    container = {**SHELL, "command": command, "ports": ports, "securityContext": UNPRIVILEGED}
     return [*objects, {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": {"containers": [container]}}]
 
 

@@ -123,7 +123,8 @@ def _requests(history: History, baseline: Phase, end_ns: int, slo: Slo | None) -
 
     What was still under way as the first fault began may have met it, and is left out if it came to grief; but not if
     it had already taken longer than any good request when the baseline ended, because then it was stuck before. Such a
-    request has no record yet while the trial runs, and is waited for; without one at the end it counts as bad.
+    request has no record yet while the trial runs, and is waited for; without one at the end it counts as bad. Any that
+    is under way is waited for as long as there are too few to show the objective.
     """
     intended = pl.col("intended_ns")
     table = _asked(history, baseline, end_ns, slo)
@@ -131,10 +132,11 @@ def _requests(history: History, baseline: Phase, end_ns: int, slo: Slo | None) -
     longest_ns = good.select((pl.col("end_ns") - intended).max()).item() or 0
     bad = table.filter(~pl.col("outcome").is_in(GOOD))
     bad = bad.filter((pl.col("end_ns") <= _struck_ns(history, end_ns)) | (end_ns - intended > longest_ns))
-    stuck = sum(_unrecorded(history, stream, baseline, end_ns - longest_ns - NS) for stream in history.streams)
-    if not history.finished:
-        return good.height, good.height + bad.height, stuck
-    return good.height, good.height + bad.height + stuck, 0
+    answered = good.height + bad.height
+    too_few = slo is not None and not history.finished and answered < slo.shown_by
+    before_ns = end_ns if too_few else end_ns - longest_ns - NS
+    stuck = sum(_unrecorded(history, stream, baseline, before_ns) for stream in history.streams)
+    return (good.height, answered + stuck, 0) if history.finished else (good.height, answered, stuck)
 
 
 def _struck_ns(history: History, end_ns: int) -> int:

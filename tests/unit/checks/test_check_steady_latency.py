@@ -139,6 +139,16 @@ def test_requests_that_are_under_way_are_not_bad_yet() -> None:
     assert "no answer yet" in finding.reason
 
 
+def test_requests_that_are_under_way_are_awaited_where_they_are_needed() -> None:
+    """A hundred were sent and 72 are answered as the baseline ends: 0.99 needs the others, 0.9 does not."""
+    told = Story(15.1).replicas("a", "b").traffic(latency_s=3)
+    told.rows = [row for row in told.rows if row["end_ns"] <= at(15.1)]
+    told.has(phases=(Phase("baseline", at(5), at(15)),), finished=False)
+    finding = SteadyBefore(Slo(availability=0.99))(told.history())
+    assert (finding.values["requests_valid"], finding.values["under_way"]) == (72, 28)
+    assert SteadyBefore(Slo(availability=0.9))(told.history()).values["under_way"] == 0
+
+
 def test_when_they_have_been_answered_the_baseline_was_steady() -> None:
     """A little later all have their answers, and none is awaited any more."""
     finding = SteadyBefore()(long_answers(now_s=32))
