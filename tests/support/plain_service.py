@@ -16,7 +16,7 @@ from chaos.wait import until
 
 __all__ = ["apply_all", "plain_namespace", "service_of", "settle", "shared_namespace", "snapshot"]
 
-SETTLED_S = 60.0
+SETTLED_S = 120.0
 
 
 def service_of(name: str, *, replicas: int = 4, kind: str = "Deployment") -> list[dict[str, Any]]:
