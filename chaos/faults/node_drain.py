@@ -11,7 +11,7 @@ from chaos.faults.context import FaultContext
 from chaos.faults.permissions import DRAIN, Right
 from chaos.faults.support.background_task import Work
 from chaos.faults.support.cluster_view import ALL_BUT_DAEMONS, objections, pods_of_others, sorted_for_drain
-from chaos.faults.support.node_eviction import Drain, Terms, cordon, is_cordoned, patience_s
+from chaos.faults.support.node_eviction import LEAST_S, Drain, Terms, cordon, is_cordoned, patience_s
 from chaos.semantics import DrainOptions, DrainSet
 
 __all__ = ["STOP_S", "DrainFault", "NodeDrain"]
@@ -110,7 +110,7 @@ class _Drain(Injection):
         (self._node,) = fault.targets.nodes
         self._work = Work("the drain")
         chosen = sorted_for_drain(context, self._node.name, fault.options, whole_namespace=fault.whole_namespace)
-        self._deadline_s = fault.deadline_s or patience_s(chosen.evict, context.timings)
+        self._deadline_s = fault.deadline_s or patience_s(chosen.evict, context.timings, fault.grace_s)
         terms = Terms(self._deadline_s, fault.max_in_flight, fault.grace_s, fault.whole_namespace)
         self._drain = Drain(context, self._work, self._node, terms)
         self.missed = self._objection(chosen) or cordon(context, self._node)
@@ -125,9 +125,9 @@ class _Drain(Injection):
 
     @property
     def refused(self) -> Until:
-        """See `NodeDrain.refused`."""
+        """See `NodeDrain.refused`. A budget that is to refuse one does so at first."""
         words = "a disruption budget refuses an eviction"
-        return Until(words, lambda: bool(self._drain.refused), self._deadline_s)
+        return Until(words, lambda: bool(self._drain.refused), self._fault.deadline_s or LEAST_S)
 
     @override
     def landed(self) -> str:

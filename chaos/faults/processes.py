@@ -27,6 +27,9 @@ __all__ = ["ProcessCrash", "ProcessHang"]
 STOPPED_DEADLINE_S = 5.0
 """A process stops as soon as it gets the processor next; a starved one needs a moment."""
 
+LEAST_S = 120.0
+"""A restart is awaited at least so long: it need not be a probe's."""
+
 CRASHING = ("KILL", "TERM", "ABRT", "SEGV", "INT", "QUIT")
 STOPPED, ENDED = "T", "Z"
 
@@ -99,7 +102,7 @@ class _Hang(Guarded):
             )
             for one in self.places
         )
-        return max((bound.total_s for bound in bounds), default=0.0)
+        return max(LEAST_S, *(bound.total_s for bound in bounds))
 
     @override
     def landed(self) -> str:

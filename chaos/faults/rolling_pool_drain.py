@@ -86,6 +86,7 @@ class PoolDrain(Injection):
         self._first = ""
         self._closed: list[Ref] = []
         self._held: tuple[Ref, ...] = ()
+        self._longest_s = API_ALLOWANCE_S
         self.missed = self._close_first()
         if not self.missed:
             self._work.start(context, self._drain_all)
@@ -93,11 +94,8 @@ class PoolDrain(Injection):
     @property
     def ended(self) -> Until:
         """See `RollingPoolDrain.ended`."""
-        targets = self._fault.targets
-        # By then any node may hold all of them.
-        pods = [pod for node in targets.nodes for pod in self._chosen(node).evict]
-        longest_s = self._node_deadline_s(pods) * max(1, len(targets.nodes)) + API_ALLOWANCE_S
-        return Until(f"the drain of {targets.words} ends", lambda: self._work.ended, longest_s)
+        words = f"the drain of {self._fault.targets.words} ends"
+        return Until(words, lambda: self._work.ended, self._longest_s)
 
     @override
     def landed(self) -> str:
@@ -117,6 +115,9 @@ class PoolDrain(Injection):
         chosen = {node: self._chosen(node) for node in targets.nodes}
         if refused := "; ".join(words for one in chosen.values() if (words := objections(one))):
             return f"{targets.words} may not be drained: {refused}"
+        # Each node may come to hold all of them.
+        pods = [pod for one in chosen.values() for pod in one.evict]
+        self._longest_s += self._node_deadline_s(pods) * len(targets.nodes)
         self._held = tuple(node for node, one in chosen.items() if any(not pod.deleting for pod in one.evict))
         if not self._held:
             return f"{targets.words} holds no pod of the system to evict"

@@ -227,8 +227,8 @@ def _patience_s(context: FaultContext, workload: Ref) -> float:
     found = (view for view in map(DeploymentView, context.recorder.objects("Deployment")) if view.uid == workload.uid)
     if (view := next(found, None)) is None:
         return LEAST_S
-    desired, waits = int(view.spec.get("replicas", 1)), "no node may have room before old pods are gone"
-    bound = rollout_bound(view.pod_spec, Strategy.of(view.spec), desired, context.timings, waits=waits)
+    waits = "no node may have room before old pods are gone"
+    bound = rollout_bound(view.pod_spec, Strategy.of(view.spec), view.replicas, context.timings, waits=waits)
     return max(LEAST_S, bound.total_s)
 
 

@@ -250,6 +250,8 @@ def _not_made(name: str, uid: str, events: EventLog, status: Raw) -> Blocker:
     # What comes after the volumes and the sandbox shows that these are there.
     if reported := events.last(uid, "Pulling", container=str(status.get("name") or "")):
         return Blocker("creating", name, f"the container is being made: {reported}")
+    if events.last(uid, "Pulling"):
+        return Blocker("creating", name, f"the container is being made ({reason or 'no reason given'})")
     if reported := events.last(uid, "FailedMount", "FailedAttachVolume", "FailedMapVolume"):
         return Blocker("volume", name, f"a volume is not mounted: {reported}")
     if reported := events.last(uid, "FailedCreatePodSandBox", "NetworkNotReady"):

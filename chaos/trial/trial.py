@@ -164,10 +164,10 @@ class Trial:
                 self._wait(context, context.endpoint_bound_s(), lambda: has_all_endpoints(context))
                 self._await_answers(context, settle_s)
                 if self._stopped or are_whole(context):
-                    break
-            if not (self._stopped or are_whole(context)):
+                    self._replicas_before = None
+                    return
+            if not self._stopped:
                 self.note(f"not all replicas ready and of the wanted template {bound_s:.0f} s after recovery began")
-            self._replicas_before = None
 
     def note(self, text: str) -> None:
         """Write a remark into the record, for whoever reads it."""

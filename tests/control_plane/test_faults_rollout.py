@@ -13,6 +13,7 @@ from simulated_cluster import SimulatedCluster
 from chaos.cluster import mutations
 from chaos.errors import UsageError
 from chaos.faults import BadRollout, RollingUpdate
+from chaos.faults.support.object_patch import Template
 from chaos.objects.base import Ref
 
 THREE = SIX.having(replicas=3, env={"COLOUR": "blue"})
@@ -71,6 +72,10 @@ def test_an_update_that_a_quota_refuses_has_landed(ground: FaultGround) -> None:
     ground.await_(update.ended)
     assert ground.result()["result"] == "failed"
     assert len(ground.pods()) == 3
+    # What was refused before, of this workload or another, is no proof of the next one.
+    later = Template(ground.context, ground.system.workload)
+    assert later.make(lambda template: template) == ""
+    assert later.refused() == ""
 
 
 def test_a_second_update_rolls_again(ground: FaultGround) -> None:

@@ -203,7 +203,8 @@ BROKEN: Mapping[str, Broken] = {
         "",
     ),
     "sticky": Broken(
-        Variant("a Service that keeps a client with one replica", sticky),
+        # One of two carries what is meant for both.
+        Variant("a Service that keeps a client with one replica", sticky, {"replicas": 2}),
         KILL,
         "recovered-in-time",
         "UNKNOWN",

@@ -188,7 +188,8 @@ def _computed(reach: Reach, change: scaling.Rescale) -> DecisionDetail:
         if why := why or reach.holes(min(since_ns, begin_ns), change.at_ns):
             return DecisionDetail(change.at_ns, change.before, change.after, (), why=why)
         proposals = reach.proposals(begin_ns, change.at_ns, change.before, announced)
-        wanted = _held(reach, behaviour, change, proposals)
+        # What was shown meanwhile is sampled all the same, if the value of one look is not.
+        wanted = _held(replace(reach, by_status=False), behaviour, change, proposals)
     reachable = {
         found.replicas
         for number in wanted

@@ -85,32 +85,35 @@ class Reach:
             for one in metrics
             if self.by_status or one.type not in MEASURED
         ]
-        own = {()} if metrics and len(others) == len(metrics) else self._sampled(begin_ns, end_ns, current)
+        own = (
+            {()}
+            if metrics and len(others) == len(metrics)
+            else {self._measured(*look, current) for look in self._looks(begin_ns, end_ns)}
+        )
         return frozenset(strongest((*one, *rest), current=current) for one in own for rest in product(*others))
 
     def unsampled(self, begin_ns: int, end_ns: int, current: int, announced: AutoscalerView) -> str:
         """Which metric its status shows at a value that no sample of a span gives, in words; empty if there is none."""
-        sampled = self._sampled(begin_ns, end_ns, current)
-        metrics = (one for one in self.life.at(end_ns).metrics if one.type in MEASURED)
-        for number, metric in enumerate(metrics):
-            seen = next((seen for one, seen in announced.readings if one.key == metric.key), None)
-            if seen is None or metric.kind is None or (amount := seen.amount(metric.kind)) is None:
+        looks = tuple(self._looks(begin_ns, end_ns))
+        for metric, seen in announced.readings:
+            amount = None if metric.kind is None else seen.amount(metric.kind)
+            if metric.kind is None or amount is None or metric.type not in MEASURED:
                 continue
-            if all(one[number].measured != amount for one in sampled):
+            found = {
+                self._metric(metric, sample, pods, now_ns - ahead_ns, (current, Tolerance())).measured
+                for sample, pods, (now_ns, ahead_ns) in looks
+            }
+            if amount not in found:
                 return f"{metric.name} was at {seen.shown(metric.kind)} by its own status, which no sample gives"
         return ""
 
-    def _sampled(self, begin_ns: int, end_ns: int, current: int) -> set[tuple[Proposal, ...]]:
-        """What the metrics of usage may have asked for in a span, each time in their order."""
+    def _looks(
+        self, begin_ns: int, end_ns: int
+    ) -> Iterator[tuple[MetricsSample, tuple[PodView, ...], tuple[int, int]]]:
+        """What it may have seen in a span: each sample with each state of the pods, at either end by any clock."""
         snapshots = tuple(pods_seen(self.history, begin_ns, end_ns))
         moments = tuple(product({begin_ns, end_ns}, clocks_apart_ns(self.history)))
-        samples = self._around(begin_ns - self.apart_ns, end_ns + self.apart_ns)
-        return {
-            self._measured(sample, pods, moment, current)
-            for sample in samples
-            for pods in snapshots
-            for moment in moments
-        }
+        return product(self._around(begin_ns - self.apart_ns, end_ns + self.apart_ns), snapshots, moments)
 
     def _other(
         self, metric: MetricView, span: tuple[int, int], current: int, announced: AutoscalerView | None

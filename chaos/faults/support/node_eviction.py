@@ -20,7 +20,7 @@ from chaos.objects.pod import PodView
 from chaos.safety import UndoEntry
 from chaos.semantics import Batch, DrainOptions, Timings, drain_bound
 
-__all__ = ["Drain", "Terms", "cordon", "is_cordoned", "patience_s"]
+__all__ = ["LEAST_S", "Drain", "Terms", "cordon", "is_cordoned", "patience_s"]
 
 RETRY_S = 5.0
 """How long kubectl waits after a refusal (`EvictErrorRetryDelay`)."""
@@ -80,9 +80,14 @@ LEAST_S = 60.0
 """A drain has at least so long: nothing promises how soon e.g. an image is pulled."""
 
 
-def patience_s(pods: Iterable[PodView], timings: Timings) -> float:
-    """How long these pods may take to leave, as their own spec permits, each when the former is replaced."""
-    return max(LEAST_S, drain_bound([Batch(pod.name, 1, 1, pod.spec) for pod in pods], timings).total_s)
+def patience_s(pods: Iterable[PodView], timings: Timings, grace_s: int | None = None) -> float:
+    """How long these pods may take to leave, as their own spec permits, each when the former is replaced.
+
+    `grace_s` is what they are given in place of their own.
+    """
+    given = {} if grace_s is None else {"terminationGracePeriodSeconds": grace_s}
+    batches = [Batch(pod.name, 1, 1, {**pod.spec, **given}) for pod in pods]
+    return max(LEAST_S, drain_bound(batches, timings).total_s)
 
 
 @dataclass(frozen=True, slots=True)

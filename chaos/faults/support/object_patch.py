@@ -100,12 +100,15 @@ class Template:
         self._context = context
         self._workload = workload
         self._old: frozenset[str] = frozenset()
+        self._known: frozenset[str] = frozenset()
 
     def make(self, edit: Edit) -> str:
         """Change the template. Return an empty string, or why that could not be done."""
         if reason := self.change.read():
             return reason
-        self._old = frozenset(_hash(pod) for pod in map(PodView, self._context.recorder.objects("Pod")))
+        recorder = self._context.recorder
+        self._old = frozenset(_hash(pod) for pod in map(PodView, recorder.objects("Pod")))
+        self._known = frozenset(one.uid for one in map(View, recorder.objects("ReplicaSet")))
         return self.change.make(edit(self.change.before), action="roll-out", undo_action="restore-template")
 
     def pods(self) -> tuple[PodView, ...]:
@@ -120,7 +123,8 @@ class Template:
         """The ReplicaSet of the changed template that may make no pod, and the API server's reason; empty if none."""
         for replica_set in map(View, self._context.recorder.objects("ReplicaSet")):
             failure = replica_set.condition("ReplicaFailure")
-            if replica_set.labels.get(TEMPLATE_HASH, "") not in self._old and failure.get("status") == "True":
+            ours = replica_set.controller_uid == self._workload.uid and replica_set.uid not in self._known
+            if ours and failure.get("status") == "True":
                 return f"ReplicaSet {replica_set.name} of the new template: {failure.get('message', '')}"
         return ""
 

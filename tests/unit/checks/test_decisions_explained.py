@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from autoscaler_stories import ASKING, Scaling, hpa, spike_story
+from autoscaler_stories import ASKING, Scaling, cpu, hpa, spike_story
 from histories import at, deployment
 
 from chaos.checks import DecisionsRecomputed, ScaledUp
@@ -61,12 +61,47 @@ def test_a_value_that_only_the_autoscaler_was_shown_leaves_its_decision_open(
     """What its own status shows and no sample gives may explain a decision; what it does not explain stays wrong."""
     story = Scaling(120).stands("a", "b").loaded(1, 0, 115)
     story.used(0, 60, 120, "a", "b").used(60, 120, 88, "a", "b")
-    raw = hpa(desired, measured=shown)
-    raw["status"]["lastScaleTime"] = "2026-01-01T00:01:00Z"
-    story.saw(60, "MODIFIED", deployment(desired, spec=ASKING), "Deployment").saw(60.05, "MODIFIED", raw, KIND)
+    story.saw(60, "MODIFIED", deployment(desired, spec=ASKING), "Deployment")
+    story.saw(60.05, "MODIFIED", said(desired, measured=shown, at_s=60), KIND)
     finding = DecisionsRecomputed()(flagged(story, USUAL).history())
     assert finding.answer is answer, finding.line()
     assert (f"cpu was at {shown} %" in finding.line()) is (answer is Answer.UNKNOWN), finding.line()
+
+
+def said(desired: int, *, measured: int, at_s: int, metrics: Sequence[dict[str, Any]] = ()) -> dict[str, Any]:
+    """The autoscaler that says by which value of the CPU it scaled, and when."""
+    raw = hpa(desired, measured=measured, metrics=metrics)
+    raw["status"]["lastScaleTime"] = f"2026-01-01T00:{at_s // 60:02}:{at_s % 60:02}Z"
+    return raw
+
+
+@pytest.mark.parametrize("shown", [41, 40])
+def test_what_is_not_sampled_of_one_look_excuses_no_broken_window(shown: int) -> None:
+    """Five were recommended up to 10 s before a fall to four, and the window is 30 s, whatever was shown in the end."""
+    story = Scaling(140).stands("a", "b").loaded(1, 0, 135)
+    story.used(0, 40, 80, "a", "b").used(40, 50, 200, "a", "b").saw(41, "MODIFIED", hpa(2, measured=100), KIND)
+    story.made("c", 42.1, 46).made("d", 42.2, 47).used(50, 57, 140, *"abcd", every_s=7)
+    story.made("e", 54.1, 58).used(57, 80, 100, *"abcde", every_s=23).used(80, 140, 82, *"abcde", every_s=60)
+    for at_s, desired, measured in ((42, 4, 100), (54, 5, 70), (91, 4, shown)):
+        story.saw(at_s, "MODIFIED", deployment(desired, spec=ASKING), "Deployment")
+        story.saw(at_s + 0.05, "MODIFIED", said(desired, measured=measured, at_s=at_s), KIND)
+    story.saw(58.5, "MODIFIED", said(5, measured=50, at_s=54), KIND)
+    finding = DecisionsRecomputed()(flagged(story, USUAL).history())
+    assert finding.answer is Answer.FAIL, finding.line()
+
+
+def test_a_metric_that_was_given_right_before_a_decision_leaves_it_open() -> None:
+    """Of the one metric of before and the two of after each is held against its own samples."""
+    memory = {"name": "memory", "target": {"type": "AverageValue", "averageValue": "1Gi"}}
+    both = [cpu(60), {"type": "Resource", "resource": memory}]
+    before, after = hpa(2, measured=40, metrics=both), said(7, measured=40, at_s=60, metrics=both)
+    for raw in (before, after):
+        shown = {"name": "memory", "current": {"averageValue": "1500Mi"}}
+        raw["status"]["currentMetrics"].append({"type": "Resource", "resource": shown})
+    story = Scaling(120).stands("a", "b").loaded(1, 0, 115).used(0, 120, 80, "a", "b")
+    story.saw(59, "MODIFIED", before, KIND).saw(60, "MODIFIED", deployment(7, spec=ASKING), "Deployment")
+    finding = DecisionsRecomputed()(story.saw(60.05, "MODIFIED", after, KIND).history())
+    assert finding.answer is Answer.UNKNOWN, finding.line()
 
 
 def flagged(story: Scaling, flags: Mapping[str, float | None]) -> Scaling:

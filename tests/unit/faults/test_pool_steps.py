@@ -14,7 +14,16 @@ from typing_extensions import override
 
 from chaos.cluster import Done, NullJournal
 from chaos.cluster.transport import Answer
-from chaos.faults import ClusterUpgrade, Fault, FaultContext, Infrastructure, RollingPoolDrain, rolling_pool_drain
+from chaos.faults import (
+    ClusterUpgrade,
+    Fault,
+    FaultContext,
+    Infrastructure,
+    NodeDrain,
+    RollingPoolDrain,
+    rolling_pool_drain,
+)
+from chaos.faults.support.node_eviction import LEAST_S
 from chaos.faults.targets import Targets
 from chaos.objects.base import Ref
 from chaos.wait import until
@@ -105,6 +114,38 @@ def test_each_node_is_held_against_the_bounds_of_its_moment(
     ((ended, words),) = cluster.ended
     assert ended == result
     assert ("blast radius" in words) is bool(held)
+
+
+class Slow(Cluster):
+    """Its replicas load for up to ten minutes, and have a grace of two."""
+
+    @override
+    def _pods(self, name: str = "") -> list[dict[str, Any]]:
+        probe = {"periodSeconds": 10, "failureThreshold": 60}
+        slow = {"terminationGracePeriodSeconds": 120, "containers": [{"name": "m", "startupProbe": probe}]}
+        return [{**one, "spec": {**one["spec"], **slow}} for one in super()._pods(name)]
+
+
+def test_a_pool_is_waited_for_as_long_as_its_pods_may_take_though_they_have_left() -> None:
+    """Nothing is read for it any more, so that neither an unwell API server nor pods that are gone end the wait."""
+    cluster = Slow(())
+    there: Any = cluster
+    context = Bounded(there, there, there, "pool-drain-1", recorder=there, namespace=NAMESPACE)
+    pool = Targets("a pool", tuple(Ref("Node", "", name, f"node-{name}") for name in PODS))
+    injection: Any = RollingPoolDrain(pool).inject(context)
+    until(injection.ended.seen, deadline_s=10, awaited="the drain's end")
+    there.read = lambda *_: Answer(503, b"{}")
+    assert injection.ended.deadline_s > len(PODS) * len(OWN) * (600 + 120)
+
+
+def test_a_refusal_is_not_awaited_as_long_as_slow_replicas_may_take() -> None:
+    """A budget that is to refuse an eviction does so when it is asked for, not when the last of them has started."""
+    there: Any = Slow(())
+    context = Bounded(there, there, there, "node-drain-1", recorder=there, namespace=NAMESPACE)
+    injection: Any = NodeDrain(Targets("n1", (Ref("Node", "", "n1", "node-n1"),))).inject(context)
+    until(injection.ended.seen, deadline_s=10, awaited="the drain's end")
+    assert injection.refused.deadline_s == LEAST_S
+    assert injection.ended.deadline_s > 2 * (600 + 120)
 
 
 NEIGHBOURS = [

@@ -198,6 +198,20 @@ def test_of_several_containers_the_one_that_is_not_ready_is_named(stuck: str) ->
     assert found.words == f"container {stuck}: Readiness probe failed: {stuck}"
 
 
+@pytest.mark.parametrize("early", ["FailedMount", "FailedCreatePodSandBox"])
+def test_a_pull_for_any_container_shows_that_volumes_and_sandbox_are_there(early: str) -> None:
+    """What failed once before the model's image was pulled is not what its sidecar waits for."""
+    made = pod()
+    made["spec"]["containers"] = [{"name": "proxy"}, {"name": "model"}]
+    (status,) = made["status"]["containerStatuses"]
+    waiting = {**status, "state": {"waiting": {"reason": "ContainerCreating"}}}
+    made["status"]["containerStatuses"] = [{**waiting, "name": "proxy"}, {**waiting, "name": "model"}]
+    about = {"uid": "uid-model-a", "fieldPath": "spec.containers{model}"}
+    pulling = {**event("Pulling", "Pulling image", at="2026-01-01T00:01:06Z"), "involvedObject": about}
+    found = only(pods=[made], events=[event(early, "timed out", at="2026-01-01T00:01:00Z"), pulling])
+    assert found.kind == "creating"
+
+
 def test_a_probe_without_a_message_is_named_all_the_same() -> None:
     """Before its first failure is published, a probe has only not passed yet."""
     assert only(pods=[pod(started=False)]).words == "its startup probe has not passed yet"
