@@ -102,7 +102,7 @@ class _Hang(Guarded):
             )
             for one in self.places
         )
-        return max(LEAST_S, *(bound.total_s for bound in bounds))
+        return max([LEAST_S, *(bound.total_s for bound in bounds)])
 
     @override
     def landed(self) -> str:
