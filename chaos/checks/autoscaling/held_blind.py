@@ -21,6 +21,7 @@ __all__ = ["HeldBlind", "HeldBlindDetail"]
 SUBJECT, NOTHING_ASKED = "desired replicas", "nothing more was asked for"
 
 BROKEN = "a trial in which the autoscaler's metrics fail for a while"
+ABOVE = "a trial whose metrics fail above the minimum"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,10 @@ class HeldBlind:
             owed.append(scaler)
         else:
             details = [*_blind(history, scaler)]
-            found = [one for detail in details for one in _judged(history, scaler, detail)]
+            each = [[*_judged(history, scaler, detail)] for detail in details]
+            # E.g. before the first metrics came: it neither proves the claim nor takes away what proves it.
+            telling = [found for found in each if all(one.settle != ABOVE for one in found)]
+            found = [one for obligations in telling or each for one in obligations]
             unseen = scaling.unwatched(history, scaling.watched_since_ns(history, scaler))
             owed = scaling.unless_unseen(unseen, found)
         seen = [f"{one.before} to {one.numbers[-1] if one.numbers else one.before}" for one in details]
@@ -107,7 +111,7 @@ def _judged(history: History, life: AutoscalerLife, blind: BlindDetail) -> Itera
     least, idle = life.at(blind.begin_ns).least, all(one.measured == NOTHING_ASKED for one in after)
     if idle and blind.before <= least and [one.subject for one in held] == [SUBJECT]:
         text = f"held at its minimum of {least}, from which no replica can be taken, and nothing asked for more then"
-        held = [unknown(SUBJECT, text, "a trial whose metrics fail above the minimum")]
+        held = [unknown(SUBJECT, text, ABOVE)]
     yield from (*held, *after)
 
 

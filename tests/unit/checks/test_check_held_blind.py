@@ -124,3 +124,14 @@ def test_at_the_minimum_there_is_nothing_to_take(least: int, risen: bool, answer
     finding = HeldBlind()(story.history())
     assert finding.answer is answer, finding.line()
     assert ("held at its minimum of 2" in finding.reason) is (answer is Answer.UNKNOWN)
+
+
+@pytest.mark.parametrize(("later", "answer"), [(4, Answer.PASS), (3, Answer.FAIL)])
+def test_a_time_at_the_minimum_takes_nothing_from_one_above_it(later: int, answer: Answer) -> None:
+    """As where no metrics had come yet when the record began: what held, or fell, later is what is judged."""
+    story = blind_story(least=2, until_s=150).rescaled(80, 4, measured=100).made("c", 80.1, 84).made("d", 80.1, 85)
+    story.saw(100, "MODIFIED", hpa(4, inactive="FailedGetResourceMetric"), KIND)
+    if later != 4:
+        story.rescaled(105, later, inactive="FailedGetResourceMetric")
+    finding = HeldBlind()(story.saw(110, "MODIFIED", hpa(later, measured=60), KIND).history())
+    assert finding.answer is answer, finding.line()
