@@ -182,7 +182,7 @@ def container_blocker(pod: Raw, status: Raw, events: EventLog, last_line: str = 
 
 
 def _in_its_way(pod: Raw, status: Raw, events: EventLog, last_line: str) -> Blocker:
-    name, uid = pod["metadata"]["name"], pod["metadata"].get("uid", "")
+    name = pod["metadata"]["name"]
     waiting = status.get("state", {}).get("waiting") or {}
     reason = waiting.get("reason", "")
     if reason in ("ErrImageNeverPull", "InvalidImageName", *_PULLING):
@@ -193,7 +193,7 @@ def _in_its_way(pod: Raw, status: Raw, events: EventLog, last_line: str) -> Bloc
     if fallen := _fallen(status):
         return _crash(pod, status, events, fallen, last_line)
     if not status.get("state", {}).get("running"):
-        return _not_made(name, uid, events, status)
+        return _not_made(pod, status, events)
     return _probe(pod, status, events)
 
 
@@ -207,8 +207,7 @@ def _image(pod: Raw, status: Raw, events: EventLog) -> Blocker:
     if reason == "InvalidImageName":
         return Blocker("image", name, f"image {image!r} is not a valid image name", NEVER_PATIENCE_S)
     # While the kubelet backs off, its status only says so; the event of the failed try says why.
-    uid, container = pod["metadata"].get("uid", ""), str(status.get("name") or "")
-    why = events.last(uid, "Failed", container=container, saying="image") or _waiting_message(waiting, reason)
+    why = _said(pod, status, events, "Failed", saying="image") or _waiting_message(waiting, reason)
     absent = _ABSENT.search(why)
     return Blocker("image", name, f"image {image} cannot be pulled: {why}", ABSENT_IMAGE_PATIENCE_S if absent else None)
 
@@ -219,16 +218,15 @@ def _fallen(status: Raw) -> Raw:
 
 
 def _crash(pod: Raw, status: Raw, events: EventLog, ended: Raw, last_line: str) -> Blocker:
-    name, uid = pod["metadata"]["name"], pod["metadata"].get("uid", "")
-    restarts, container = status.get("restartCount", 0), str(status.get("name") or "")
+    name, restarts = pod["metadata"]["name"], status.get("restartCount", 0)
     times = f", restarted {restarts} {'time' if restarts == 1 else 'times'}" if restarts else ""
     if ended.get("reason") == "OOMKilled":
         limit = _memory_limit(pod, status.get("name", ""))
         return Blocker("out-of-memory", name, f"killed for using more memory than its limit{limit}{times}")
     began = str(ended.get("startedAt") or "")
     for probe, kind in _PROBES:
-        if events.last(uid, "Killing", container=container, saying=f"failed {probe.lower()} probe", since=began):
-            reported = events.last(uid, "Unhealthy", container=container, saying=f"{probe} probe")
+        if _said(pod, status, events, "Killing", saying=f"failed {probe.lower()} probe", since=began):
+            reported = _said(pod, status, events, "Unhealthy", saying=f"{probe} probe")
             return Blocker(kind, name, f"killed by its {probe.lower()} probe{times}: {reported or 'no reason given'}")
     message = last_line or " ".join(str(ended.get("message", "")).split())
     tail = f"; its last line: {message}" if message else ""
@@ -245,26 +243,33 @@ def _crash(pod: Raw, status: Raw, events: EventLog, ended: Raw, last_line: str) 
 _PROBES: tuple[tuple[str, Kind], ...] = (("Startup", "startup-probe"), ("Liveness", "liveness-probe"))
 
 
-def _not_made(name: str, uid: str, events: EventLog, status: Raw) -> Blocker:
-    reason = ((status.get("state") or {}).get("waiting") or {}).get("reason")
-    # What comes after the volumes and the sandbox shows that these are there.
-    if reported := events.last(uid, "Pulling", container=str(status.get("name") or "")):
+def _not_made(pod: Raw, status: Raw, events: EventLog) -> Blocker:
+    name, uid = pod["metadata"]["name"], pod["metadata"].get("uid", "")
+    reason = ((status.get("state") or {}).get("waiting") or {}).get("reason") or "no reason given"
+    if reported := _said(pod, status, events, "Pulling"):
         return Blocker("creating", name, f"the container is being made: {reported}")
+    being_made = Blocker("creating", name, f"the container is being made ({reason})")
+    # What comes after the volumes and the sandbox shows that these are there, for whichever container it comes.
     if events.last(uid, "Pulling"):
-        return Blocker("creating", name, f"the container is being made ({reason or 'no reason given'})")
+        return being_made
     if reported := events.last(uid, "FailedMount", "FailedAttachVolume", "FailedMapVolume"):
         return Blocker("volume", name, f"a volume is not mounted: {reported}")
     if reported := events.last(uid, "FailedCreatePodSandBox", "NetworkNotReady"):
         return Blocker("sandbox", name, f"the pod's sandbox cannot be made: {reported}")
-    return Blocker("creating", name, f"the container is being made ({reason or 'no reason given'})")
+    return being_made
 
 
 def _probe(pod: Raw, status: Raw, events: EventLog) -> Blocker:
-    name, uid = pod["metadata"]["name"], pod["metadata"].get("uid", "")
     ready: tuple[str, Kind] = ("Readiness", "readiness-probe")
     probe, kind = ready if status.get("started", True) else _PROBES[0]
-    reported = events.last(uid, "Unhealthy", container=str(status.get("name") or ""), saying=f"{probe} probe")
-    return Blocker(kind, name, reported or f"its {probe.lower()} probe has not passed yet")
+    reported = _said(pod, status, events, "Unhealthy", saying=f"{probe} probe")
+    return Blocker(kind, pod["metadata"]["name"], reported or f"its {probe.lower()} probe has not passed yet")
+
+
+def _said(pod: Raw, status: Raw, events: EventLog, reason: str, *, saying: str = "", since: str = "") -> str:
+    """What the last Event of a reason says that is about this container, or about none of the pod's alone."""
+    uid, container = pod["metadata"].get("uid", ""), str(status.get("name") or "")
+    return events.last(uid, reason, container=container, saying=saying, since=since)
 
 
 def _memory_limit(pod: Raw, container: str) -> str:

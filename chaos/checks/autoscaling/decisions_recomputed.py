@@ -42,12 +42,16 @@ class DecisionDetail:
         return self.after in self.reachable
 
     @property
+    def numbers(self) -> str:
+        """The numbers that the record lets it reach, in words."""
+        return ", ".join(map(str, self.reachable)) or "nothing"
+
+    @property
     def obligation(self) -> Obligation:
         """That the record gives the number that was set."""
         change = f"desired replicas {self.before} to {self.after}"
-        numbers = ", ".join(map(str, self.reachable)) or "nothing"
         seen = f", measured {', '.join(map(str, self.measured))}" if self.measured else ""
-        words, limit = f"{change}: the record allows {numbers}{seen}", f"one of {numbers}"
+        words, limit = f"{change}: the record allows {self.numbers}{seen}", f"one of {self.numbers}"
         evidence = (Evidence(self.at_ns, words),)
         if self.why:
             text = f"{change}: {self.why}"
@@ -119,7 +123,7 @@ def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -
     edited = edited_ns or scaling.edited_ns(life, since_ns - round(window_s * NS), until_ns)
     if edited or _forgotten(history, change, behaviour):
         why, settle = (scaling.EDITED, scaling.UNEDITED) if edited else (FORGOT, ONE_PROCESS)
-        return replace(found, why=f"the record allows {', '.join(map(str, found.reachable))}, but {why}", settle=settle)
+        return replace(found, why=f"the record allows {found.numbers}, but {why}", settle=settle)
     timings = timings_of(history)
     for flag, values in OTHERS.items():
         if flag not in timings.assumed:
@@ -129,19 +133,19 @@ def _decision(history: History, life: AutoscalerLife, change: scaling.Rescale) -
             # A window between the ends leaves a number between what they leave.
             held_up = flag == WINDOW and not change.up and min(other.reachable, default=change.before) <= change.after
             if other.reached or (held_up and not other.why) or (flag == WINDOW and change.up and other.why):
-                text = f"the record allows {', '.join(map(str, found.reachable))} by Kubernetes' default of {flag}"
+                text = f"the record allows {found.numbers} by Kubernetes' default of {flag}"
                 return replace(found, why=f"{text}, and does not say how the controller is set", settle=DECLARED)
     # One metrics-server of two, as in clusters of some clouds, has each new value up to a resolution before the other.
     apart_ns = round(timings.metrics_resolution_s * NS) if "metrics_resolution_s" in timings.assumed else 0
     if apart_ns and _computed(Reach(history, life, apart_ns=apart_ns, telling=True), change).reached:
-        text = f"the record allows {', '.join(map(str, found.reachable))} by the samples that we were shown"
+        text = f"the record allows {found.numbers} by the samples that we were shown"
         return replace(found, why=f"{text}, and a second metrics-server may have shown it others", settle=ONE_SERVER)
     return found
 
 
 def _unshown(reach: Reach, change: scaling.Rescale, found: DecisionDetail) -> DecisionDetail | None:
     """A change that the record may not give, as it lacks the values by which it was decided; None if it has them."""
-    allowed = f"the record allows {', '.join(map(str, found.reachable))}"
+    allowed = f"the record allows {found.numbers}"
     announced = scaling.announcing(reach.history, reach.life, change)
     if announced is None:
         if not any(one.custom for one in reach.life.at(change.at_ns).metrics):

@@ -96,8 +96,7 @@ class Reach:
         """Which metric its status shows at a value that no sample of a span gives, in words; empty if there is none."""
         looks = tuple(self._looks(begin_ns, end_ns))
         for metric, seen in announced.readings:
-            amount = None if metric.kind is None else seen.amount(metric.kind)
-            if metric.kind is None or amount is None or metric.type not in MEASURED:
+            if metric.type not in MEASURED or metric.kind is None or (amount := seen.amount(metric.kind)) is None:
                 continue
             found = {
                 self._metric(metric, sample, pods, now_ns - ahead_ns, (current, Tolerance())).measured
